@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The entry points; each is a script in scripts/. "make help" explains them.
+
+# Settings reach the scripts through the environment, as they were typed
+SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
+	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT JOBS SKIP_DEPS
+define setting
+ifneq ($(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
+
+.PHONY: help deps demo check tree refresh kernel libbpf bpftool selftests vm \
+	series lint clean
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^#| \{0,1\}//p' Makefile
+
+#| BPF standard streams for Linux 6.12
+#|
+#|   make demo       builds everything, boots a virtual machine, and shows BPF
+#|                   programs printing and bpftool reading
+#|   make check      builds everything and runs all tests; the last line counts
+#|
+#| Both install the Debian packages they miss (SKIP_DEPS=1: do not look).
+#|
+#|   make deps       only that: installs what scripts/packages.txt lists
+#|   make tree       composes build/linux from the base, patches/ and the new files
+#|                   BASE=path    another 6.12.y tree or tarball; remembered
+#|                   FORCE=1      throw away edits made in build/linux
+#|   make refresh    writes edits made in build/linux back into patches/ and into
+#|                   the new files
+#|                   PATCH=name   the patch to write to; a new name: a new patch
+#|                   ALL=1        rewrite the other patches too (new offsets)
+#|   make kernel     build/kernel: bzImage and vmlinux, from configs/vm.config;
+#|                   then compiles our files with W=1
+#|   make libbpf     build/libbpf
+#|   make bpftool    build/tools/bpftool
+#|   make selftests  build/selftests: the test and demo programs
+#|   make vm         a shell in the virtual machine
+#|                   CMD='...'    runs one command and exits with its status
+#|                   KERNEL=file  another bzImage
+#|                   SMP=2 MEM=1024 CPU=model APPEND='kernel arguments'
+#|                   ACCEL=kvm|tcg   else kvm if it works, tcg if not
+#|                   TIMEOUT=600  seconds for the command
+#|                   BOOT_TIMEOUT=180   seconds until it must be up
+#|   make series     build/series: mails for git am, with a cover letter
+#|   make lint       checkpatch --strict, sparse, W=1, shellcheck
+#|   make clean      removes build/
+#|
+#| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=600 is the
+#| limit for one test program in make check.
+
+deps:
+	@scripts/deps.sh
+
+demo:
+	@scripts/demo.sh
+
+check:
+	@scripts/check.sh
+
+tree:
+	@scripts/tree.sh
+
+refresh:
+	@scripts/refresh.sh
+
+kernel: tree
+	@scripts/kernel.sh
+	@scripts/warnings.sh
+
+libbpf: tree
+	@scripts/tools.sh libbpf
+
+bpftool: kernel
+	@scripts/tools.sh bpftool
+
+selftests: libbpf bpftool
+	@scripts/tools.sh selftests
+
+# Whatever has been built goes into the machine; only the kernel is needed
+vm:
+	@scripts/vm.sh
+
+series: tree
+	@scripts/series.sh
+
+lint: kernel
+	@scripts/lint.sh
+
+clean:
+	@scripts/clean.sh

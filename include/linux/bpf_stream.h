@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * BPF standard streams: what the rest of the kernel sees of them.
+ *
+ * The design is explained in kernel/bpf/stream.c, the use in
+ * Documentation/bpf/streams.rst.
+ */
+#ifndef _LINUX_BPF_STREAM_H
+#define _LINUX_BPF_STREAM_H
+
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct bpf_prog;
+struct bpf_prog_aux;
+struct bpf_stream;
+struct llist_node;
+struct seq_file;
+union bpf_attr;
+
+/* The numbers are those of BPF_STREAM_STDOUT and BPF_STREAM_STDERR. */
+enum bpf_stream_id {
+	BPF_STDOUT = 1,
+	BPF_STDERR = 2,
+};
+
+/**
+ * struct bpf_stream_stage - messages that are to appear as one group
+ * @stream: where they go, NULL if the program has no streams
+ * @first: newest of the collected records
+ * @last: oldest of the collected records
+ * @bytes: text in all messages, collected or lost
+ * @msgs: number of all messages, collected or lost
+ * @err: why a message was lost, or 0
+ *
+ * Lives on the stack of the one context that fills it, see bpf_stream_stage().
+ */
+struct bpf_stream_stage {
+	struct bpf_stream *stream;
+	struct llist_node *first;
+	struct llist_node *last;
+	unsigned int bytes;
+	unsigned int msgs;
+	int err;
+};
+
+#ifdef CONFIG_BPF_STREAMS
+
+int bpf_prog_streams_alloc(struct bpf_prog_aux *aux);
+void bpf_prog_streams_free(struct bpf_prog_aux *aux);
+void bpf_prog_streams_show_fdinfo(struct seq_file *m,
+				  const struct bpf_prog_aux *aux);
+int bpf_prog_stream_read(const union bpf_attr *attr);
+
+bool bpf_stream_is_kfunc(u32 btf_id);
+unsigned long bpf_stream_kfunc_impl(u32 btf_id);
+
+void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+			   const struct bpf_prog *prog,
+			   enum bpf_stream_id stream_id);
+__printf(2, 3)
+int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...);
+int bpf_stream_stage_commit(struct bpf_stream_stage *ss);
+
+#else /* CONFIG_BPF_STREAMS */
+
+static inline int bpf_prog_streams_alloc(struct bpf_prog_aux *aux)
+{
+	return 0;
+}
+
+static inline void bpf_prog_streams_free(struct bpf_prog_aux *aux)
+{
+}
+
+static inline void
+bpf_prog_streams_show_fdinfo(struct seq_file *m, const struct bpf_prog_aux *aux)
+{
+}
+
+static inline int bpf_prog_stream_read(const union bpf_attr *attr)
+{
+	return -EINVAL;
+}
+
+static inline bool bpf_stream_is_kfunc(u32 btf_id)
+{
+	return false;
+}
+
+static inline unsigned long bpf_stream_kfunc_impl(u32 btf_id)
+{
+	return 0;
+}
+
+static inline void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+					 const struct bpf_prog *prog,
+					 enum bpf_stream_id stream_id)
+{
+}
+
+static inline __printf(2, 3)
+int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif /* CONFIG_BPF_STREAMS */
+
+/**
+ * bpf_stream_printk - add a message to a group that is being staged
+ * @ss: name of the group, as given to bpf_stream_stage()
+ * @...: format as of printk() and its arguments
+ *
+ * Text beyond the length of the format buffer, MAX_BPRINTF_BUF, is cut off.
+ *
+ * Context: Any, NMI included.
+ * Return: 0 or a negative error, which makes the group fail as a whole.
+ */
+#define bpf_stream_printk(ss, ...) bpf_stream_stage_printk(&(ss), __VA_ARGS__)
+
+/**
+ * bpf_stream_stage - print a group of messages that nothing can interleave
+ * @ss: name of the group for bpf_stream_printk() within @body
+ * @prog: program to whose stream the group goes
+ * @stream_id: BPF_STDOUT or BPF_STDERR
+ * @body: expression that prints, usually a statement expression
+ *
+ * The messages are kept aside and appear in the stream together, in order, or
+ * not at all: if any of them could not be recorded or the group does not fit,
+ * every one is counted as dropped.
+ *
+ * Context: Any, NMI included. The caller keeps @prog alive.
+ * Return: 0, -ENOENT without such a stream, -EBUSY without a format buffer,
+ *         -ENOMEM, or -ENOSPC if the stream is full.
+ */
+#define bpf_stream_stage(ss, prog, stream_id, body)		\
+({								\
+	struct bpf_stream_stage ss;				\
+								\
+	bpf_stream_stage_init(&ss, prog, stream_id);		\
+	(void)(body);						\
+	bpf_stream_stage_commit(&ss);				\
+})
+
+#endif /* _LINUX_BPF_STREAM_H */

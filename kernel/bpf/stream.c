@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * BPF standard streams: from writers in any context to a reader
+ *
+ * Structure
+ * ---------
+ *
+ *   writers, any context, NMI too               readers, one at a time
+ *
+ *   charge text ─► allocate ─► push             ┌── backlog ◄── stream.lock
+ *                                │              │    oldest first
+ *                                ▼              ▼
+ *                   log: newest ─► ... ─► oldest   copy to user, free
+ *                          └─── take all, reverse ──► backlog
+ *
+ * A message is a record (stream_alloc.c). Writers push records on the log, a
+ * lockless LIFO list, and never look at it again. A reader holds the stream's
+ * lock and consumes the backlog, a list in order of printing that only lock
+ * holders touch. When the backlog is empty the reader takes the whole log at
+ * once and reverses it. Since records of the log are always newer than those
+ * of the backlog, messages of one writer are read in the order in which they
+ * were printed. A record that does not fit the rest of the reader's buffer
+ * stays at the head of the backlog, stream.consumed telling how much of it was
+ * read; it is popped and freed when it was read to its end.
+ *
+ * A group of messages is staged first: its records are chained on the writer's
+ * stack, newest first as in the log, and spliced into the log at once. What is
+ * together in the log stays together when the log is reversed.
+ *
+ * Capacity
+ * --------
+ *
+ * stream.unread is the text that is charged to the stream, never more than
+ * CONFIG_BPF_STREAMS_CAPACITY. A writer charges a message whole before it
+ * allocates the record, or a group whole before it splices, and takes the
+ * charge back if anything fails after that. A reader discharges what the
+ * user's buffer has received. Memory is limited apart from that, by pages
+ * (stream_alloc.c): short messages take more in headers than in text.
+ *
+ * Lifetime
+ * --------
+ *
+ * A stream has references of its own (stream_prog.c). Readers hold one and
+ * not the program, so that a reader that sleeps in a page fault of its buffer
+ * with stream.lock held does not hold up the program's unloading. Others wait
+ * for the lock interruptibly. When the last reference goes, the program has
+ * been freed and with it all writers.
+ *
+ * Memory barriers
+ * ---------------
+ *
+ * The cmpxchg of llist_add_batch() (push:A), fully ordered, makes the record's
+ * contents visible before the record. It pairs with the xchg of llist_del_all()
+ * (take:A), after which the reader follows the links and reads the contents.
+ * Charging and discharging order nothing: the counts guard no data.
+ */
+#include <linux/bpf.h>
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/preempt.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include "stream.h"
+
+static bool stream_charge_text(struct bpf_stream *stream, unsigned int bytes)
+{
+	return bpf_stream_charge(&stream->unread, bytes,
+				 CONFIG_BPF_STREAMS_CAPACITY);
+}
+
+static void stream_discharge_text(struct bpf_stream *stream, unsigned int bytes)
+{
+	atomic_sub(bytes, &stream->unread);
+}
+
+static void stream_count_written(struct bpf_stream *stream, unsigned int msgs,
+				 unsigned int bytes)
+{
+	struct bpf_stream_cpu *cpu;
+
+	guard(preempt)();
+	cpu = this_cpu_ptr(stream->cpu);
+	local_add(msgs, &cpu->stats[BPF_STREAM_WRITTEN_MSGS]);
+	local_add(bytes, &cpu->stats[BPF_STREAM_WRITTEN_BYTES]);
+}
+
+/**
+ * bpf_stream_drop - count messages that were lost
+ * @stream: the stream that does not get them
+ * @msgs: how many
+ * @bytes: how much text, as far as it is known
+ *
+ * Context: Any, NMI included.
+ */
+void bpf_stream_drop(struct bpf_stream *stream, unsigned int msgs,
+		     unsigned int bytes)
+{
+	struct bpf_stream_cpu *cpu;
+
+	guard(preempt)();
+	cpu = this_cpu_ptr(stream->cpu);
+	local_add(msgs, &cpu->stats[BPF_STREAM_DROPPED_MSGS]);
+	local_add(bytes, &cpu->stats[BPF_STREAM_DROPPED_BYTES]);
+}
+
+/**
+ * bpf_stream_stat - read one of the stream's counters
+ * @stream: the stream
+ * @stat: which counter
+ *
+ * Return: the sum over all CPUs, modulo the size of a long. Exact once the
+ *         writers have returned.
+ */
+unsigned long bpf_stream_stat(const struct bpf_stream *stream,
+			      enum bpf_stream_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += local_read(&per_cpu_ptr(stream->cpu, cpu)->stats[stat]);
+
+	return sum;
+}
+
+static struct bpf_stream_rec *stream_rec_new(struct bpf_stream *stream,
+					     const char *text, unsigned int len)
+{
+	struct bpf_stream_rec *rec;
+
+	rec = bpf_stream_rec_alloc(stream, len);
+	if (!IS_ERR(rec))
+		memcpy(rec->text, text, len);
+
+	return rec;
+}
+
+static int stream_push(struct bpf_stream *stream, const char *text,
+		       unsigned int len)
+{
+	struct bpf_stream_rec *rec;
+
+	if (!stream_charge_text(stream, len))
+		return -ENOSPC;
+
+	rec = stream_rec_new(stream, text, len);
+	if (IS_ERR(rec)) {
+		stream_discharge_text(stream, len);
+		return PTR_ERR(rec);
+	}
+
+	llist_add(&rec->node, &stream->log); /* push:A */
+	return 0;
+}
+
+/**
+ * bpf_stream_write - write one message
+ * @stream: where to
+ * @text: the message, not terminated
+ * @len: its length in bytes, less than MAX_BPRINTF_BUF
+ *
+ * An empty message is written by doing nothing. A message that is refused is
+ * counted.
+ *
+ * Context: Any, NMI included, with preemption disabled.
+ * Return: 0; -ENOSPC if the stream is full, -ENOMEM if memory is.
+ */
+int bpf_stream_write(struct bpf_stream *stream, const char *text,
+		     unsigned int len)
+{
+	int err;
+
+	if (!len)
+		return 0;
+
+	err = stream_push(stream, text, len);
+	if (err)
+		bpf_stream_drop(stream, 1, len);
+	else
+		stream_count_written(stream, 1, len);
+
+	return err;
+}
+
+/**
+ * bpf_stream_stage_write - add a message to a group
+ * @ss: the group
+ * @text: the message, not terminated
+ * @len: its length in bytes, less than MAX_BPRINTF_BUF
+ *
+ * Context: Any, NMI included, with preemption disabled.
+ * Return: 0 or what has made the group fail, now or before.
+ */
+int bpf_stream_stage_write(struct bpf_stream_stage *ss, const char *text,
+			   unsigned int len)
+{
+	struct bpf_stream_rec *rec;
+
+	if (!len)
+		return ss->err;
+
+	ss->msgs++;
+	ss->bytes += len;
+	if (ss->err)
+		return ss->err;
+
+	rec = stream_rec_new(ss->stream, text, len);
+	if (IS_ERR(rec)) {
+		ss->err = PTR_ERR(rec);
+		return ss->err;
+	}
+
+	rec->node.next = ss->first;
+	ss->first = &rec->node;
+	if (!ss->last)
+		ss->last = &rec->node;
+
+	return 0;
+}
+
+static void stream_free_chain(struct bpf_stream *stream,
+			      struct llist_node *first)
+{
+	struct llist_node *node, *next;
+
+	llist_for_each_safe(node, next, first)
+		bpf_stream_rec_free(stream, bpf_stream_rec(node));
+}
+
+/**
+ * bpf_stream_stage_commit - write a group of messages, or drop it
+ * @ss: the group, not to be used again
+ *
+ * Context: Any, NMI included.
+ * Return: 0; what made adding a message fail; -ENOSPC if the group does not
+ *         fit the stream.
+ */
+int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
+{
+	struct bpf_stream *stream = ss->stream;
+
+	if (!stream)
+		return ss->err;
+
+	if (!ss->err && !stream_charge_text(stream, ss->bytes))
+		ss->err = -ENOSPC;
+
+	if (ss->err) {
+		stream_free_chain(stream, ss->first);
+		bpf_stream_drop(stream, ss->msgs, ss->bytes);
+		return ss->err;
+	}
+
+	if (!ss->first)
+		return 0;
+
+	llist_add_batch(ss->first, ss->last, &stream->log); /* push:A */
+	stream_count_written(stream, ss->msgs, ss->bytes);
+	return 0;
+}
+
+/* The oldest record, or NULL if there is nothing to read. */
+static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
+{
+	lockdep_assert_held(&stream->lock);
+
+	if (!stream->backlog)
+		stream->backlog = llist_reverse_order(llist_del_all(&stream->log)); /* take:A */
+
+	return stream->backlog ? bpf_stream_rec(stream->backlog) : NULL;
+}
+
+/* The user's buffer has received @bytes more of the oldest record. */
+static void stream_consume(struct bpf_stream *stream,
+			   struct bpf_stream_rec *rec, unsigned int bytes)
+{
+	lockdep_assert_held(&stream->lock);
+
+	stream->consumed += bytes;
+	if (stream->consumed == rec->len) {
+		stream->backlog = rec->node.next;
+		stream->consumed = 0;
+		bpf_stream_rec_free(stream, rec);
+	}
+	stream_discharge_text(stream, bytes);
+}
+
+/**
+ * bpf_stream_read - copy unread text to user space
+ * @stream: where from
+ * @buf: where to
+ * @len: size of @buf in bytes, at most INT_MAX
+ *
+ * Fills the buffer as long as there is text. What was copied is consumed,
+ * nothing else.
+ *
+ * Context: Process context, may sleep; takes the stream's lock.
+ * Return: number of bytes copied, 0 if nothing is unread; -EFAULT if there is
+ *         text and no byte of it could be copied; -ERESTARTSYS if a signal
+ *         came while another reader was at work.
+ */
+int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
+		    unsigned int len)
+{
+	unsigned int todo, copied = 0, uncopied = 0;
+	struct bpf_stream_rec *rec;
+
+	if (mutex_lock_interruptible(&stream->lock))
+		return -ERESTARTSYS;
+
+	while (copied < len && !uncopied && !fatal_signal_pending(current)) {
+		rec = stream_peek(stream);
+		if (!rec)
+			break;
+
+		todo = min(rec->len - stream->consumed, len - copied);
+		uncopied = copy_to_user(buf + copied,
+					rec->text + stream->consumed, todo);
+		stream_consume(stream, rec, todo - uncopied);
+		copied += todo - uncopied;
+		cond_resched();
+	}
+
+	mutex_unlock(&stream->lock);
+
+	if (uncopied && !copied)
+		return -EFAULT;
+
+	return copied;
+}
+
+/**
+ * bpf_stream_alloc - make an empty stream
+ *
+ * Context: Process context, may sleep.
+ * Return: the stream, with one reference for the caller, or NULL.
+ */
+struct bpf_stream *bpf_stream_alloc(void)
+{
+	gfp_t gfp = bpf_memcg_flags(GFP_KERNEL | __GFP_ZERO);
+	struct bpf_stream *stream;
+
+	stream = kmalloc(sizeof(*stream), gfp);
+	if (!stream)
+		return NULL;
+
+	stream->cpu = alloc_percpu_gfp(struct bpf_stream_cpu, gfp);
+	if (!stream->cpu) {
+		kfree(stream);
+		return NULL;
+	}
+
+	init_llist_head(&stream->log);
+	mutex_init(&stream->lock);
+	refcount_set(&stream->refs, 1);
+	return stream;
+}
+
+/**
+ * bpf_stream_put - give a reference back
+ * @stream: the stream, or NULL
+ *
+ * The last one frees the stream and what is unread in it. Nobody writes to it
+ * any more by then, as a program keeps its reference until it is freed.
+ *
+ * Context: Process context.
+ */
+void bpf_stream_put(struct bpf_stream *stream)
+{
+	if (!stream || !refcount_dec_and_test(&stream->refs))
+		return;
+
+	stream_free_chain(stream, llist_del_all(&stream->log));
+	stream_free_chain(stream, stream->backlog);
+	bpf_stream_regions_free(stream);
+	WARN_ON_ONCE(atomic_read(&stream->pages));
+
+	mutex_destroy(&stream->lock);
+	free_percpu(stream->cpu);
+	kfree(stream);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* BPF standard streams: what the files of the implementation share. */
+#ifndef _KERNEL_BPF_STREAM_H
+#define _KERNEL_BPF_STREAM_H
+
+#include <linux/align.h>
+#include <linux/atomic.h>
+#include <linux/bpf.h>
+#include <linux/bpf_stream.h>
+#include <linux/cache.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include <asm/local.h>
+
+/**
+ * struct bpf_stream_rec - one message
+ * @node: link in the log, the backlog or a staged group
+ * @len: length of @text, never 0
+ * @text: the message, without a terminating NUL
+ */
+struct bpf_stream_rec {
+	struct llist_node node;
+	u16 len;
+	char text[];
+};
+
+enum bpf_stream_stat {
+	BPF_STREAM_WRITTEN_BYTES,
+	BPF_STREAM_WRITTEN_MSGS,
+	BPF_STREAM_DROPPED_BYTES,
+	BPF_STREAM_DROPPED_MSGS,
+	BPF_STREAM_NR_STATS,
+};
+
+/**
+ * struct bpf_stream_cpu - what a stream has on each CPU
+ * @cursor: where the next record goes, see stream_alloc.c
+ * @stats: counters of this CPU's writers; local_t, as NMIs count too
+ */
+struct bpf_stream_cpu {
+	unsigned long cursor;
+	local_t stats[BPF_STREAM_NR_STATS];
+};
+
+/**
+ * struct bpf_stream - a stream of text from any context to readers
+ * @log: records that no reader has seen, newest first
+ * @unread: bytes of text that are charged to the stream
+ * @pages: pages that hold records or are about to
+ * @cpu: per-CPU part
+ * @lock: serialises readers, guards the fields below
+ * @backlog: records taken from @log, oldest first
+ * @consumed: bytes of the first backlog record that were read already
+ * @refs: references, the program's being one
+ */
+struct bpf_stream {
+	struct llist_head log;
+	atomic_t unread;
+	atomic_t pages;
+	struct bpf_stream_cpu __percpu *cpu;
+
+	struct mutex lock ____cacheline_aligned_in_smp;
+	struct llist_node *backlog;
+	unsigned int consumed;
+	refcount_t refs;
+};
+
+#define BPF_NR_STREAMS 2
+
+/**
+ * struct bpf_streams - what bpf_prog_aux refers to
+ * @stream: the program's streams, BPF_STDOUT first
+ */
+struct bpf_streams {
+	struct bpf_stream *stream[BPF_NR_STREAMS];
+};
+
+/* A program's stream, or NULL if there is none of that id. */
+static inline struct bpf_stream *
+bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
+{
+	unsigned int i = stream_id - BPF_STDOUT;
+
+	if (!aux->streams || i >= BPF_NR_STREAMS)
+		return NULL;
+
+	return aux->streams->stream[i];
+}
+
+static inline struct bpf_stream_rec *bpf_stream_rec(struct llist_node *node)
+{
+	return llist_entry(node, struct bpf_stream_rec, node);
+}
+
+/* Memory that a record of @len bytes of text takes. */
+static inline unsigned int bpf_stream_rec_size(unsigned int len)
+{
+	return ALIGN(offsetof(struct bpf_stream_rec, text) + len,
+		     __alignof__(struct bpf_stream_rec));
+}
+
+/* Add @n to @counter unless that makes it exceed @limit. */
+static inline bool bpf_stream_charge(atomic_t *counter, int n, int limit)
+{
+	int old = atomic_read(counter);
+
+	do {
+		if (n > limit - old)
+			return false;
+	} while (!atomic_try_cmpxchg_relaxed(counter, &old, old + n));
+
+	return true;
+}
+
+struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
+					    unsigned int len);
+void bpf_stream_rec_free(struct bpf_stream *stream, struct bpf_stream_rec *rec);
+void bpf_stream_regions_free(struct bpf_stream *stream);
+
+struct bpf_stream *bpf_stream_alloc(void);
+void bpf_stream_put(struct bpf_stream *stream);
+void bpf_stream_drop(struct bpf_stream *stream, unsigned int msgs,
+		     unsigned int bytes);
+int bpf_stream_write(struct bpf_stream *stream, const char *text,
+		     unsigned int len);
+int bpf_stream_stage_write(struct bpf_stream_stage *ss, const char *text,
+			   unsigned int len);
+int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
+		    unsigned int len);
+unsigned long bpf_stream_stat(const struct bpf_stream *stream,
+			      enum bpf_stream_stat stat);
+
+#endif /* _KERNEL_BPF_STREAM_H */

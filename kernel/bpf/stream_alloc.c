@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory for the records of BPF streams
+ *
+ * A record is allocated by advancing a cursor through a page, and freed by
+ * counting its bytes off that page. Writers allocate in any context, an NMI
+ * that interrupts an allocation on the same CPU included; nothing here takes a
+ * lock or waits.
+ *
+ * Structure
+ * ---------
+ *
+ * Each stream has a cursor on each CPU:
+ *
+ *        page                                   cursor
+ *         |                                        |
+ *         v                                        v
+ *         +------+--------+--------+---------------+------------------+
+ *         | live | record | record | record        |       room       |
+ *         +------+--------+--------+---------------+------------------+
+ *
+ * The cursor is the address of the first free byte. It is 0 while the CPU has
+ * no page, and one past the page's end when the page is full, so that it lies
+ * in (page, page + PAGE_SIZE] and tells page, records and room in one word.
+ *
+ * page->live counts the bytes that somebody may still use: those of records
+ * that were not freed, allocated or not yet, and one for the cursor pointing
+ * into the page. It starts at room + 1 with the fresh page. Allocating does
+ * not change it, as those bytes were counted as room before. Freeing a record
+ * takes the record's size away. Moving the cursor to another page takes away
+ * the room that was left and the one. Whoever makes it 0 frees the page.
+ *
+ * The pages of a stream hold records of this stream only. What a program
+ * leaves unread pins no memory but its own: a page whose records were all read
+ * is either a cursor's, at most one for each CPU, or has been freed.
+ *
+ * Who runs where
+ * --------------
+ *
+ * A cursor is moved by its own CPU only, with preemption disabled, but
+ * interrupts and NMIs may come between any two instructions of the move and
+ * move it too. One word with the whole state makes that harmless:
+ *
+ *  - within the page: cmpxchg from the value that was looked at. If an
+ *    interrupt took the page to its end and freed it, and by chance a page at
+ *    the same address has become the cursor's and is filled to the same byte,
+ *    the exchange succeeds, and rightly so: the word describes the state of
+ *    now, and nothing else was remembered.
+ *
+ *  - to a new page: xchg. What comes out was current until now, be it the full
+ *    page that was seen before or one that an interrupt has since installed,
+ *    and is let go of. In the second case its room is lost until its records
+ *    are read; the stream's limit on pages bounds that.
+ *
+ * Records are freed by readers on other CPUs, by writers whose group did not
+ * fit, and when the stream is destroyed.
+ *
+ * Memory barriers
+ * ---------------
+ *
+ *  - The xchg that installs a page (alloc:A) is ordered after the
+ *    initialisation of page->live. A reader finds the page only through a
+ *    record, which its writer pushed on the log after that (stream.c).
+ *
+ *  - The subtraction that reaches 0 (put:B) is ordered after all uses of the
+ *    page before the other subtractions (put:B), as every one of them is fully
+ *    ordered. So the page is freed when nobody looks at it any more.
+ */
+#include <linux/bpf.h>
+#include <linux/cleanup.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include "stream.h"
+
+struct bpf_stream_page {
+	atomic_t live;
+	char data[] __aligned(__alignof__(struct bpf_stream_rec));
+};
+
+#define STREAM_PAGE_ROOM (PAGE_SIZE - offsetof(struct bpf_stream_page, data))
+
+/* Twice the capacity for records and their headers, and a page for each CPU. */
+static int stream_page_limit(void)
+{
+	return DIV_ROUND_UP(2 * CONFIG_BPF_STREAMS_CAPACITY, PAGE_SIZE) +
+	       num_possible_cpus();
+}
+
+static unsigned int cursor_room(unsigned long cursor)
+{
+	return -cursor & ~PAGE_MASK;
+}
+
+static struct bpf_stream_page *cursor_page(unsigned long cursor)
+{
+	return (struct bpf_stream_page *)((cursor - 1) & PAGE_MASK);
+}
+
+static struct bpf_stream_page *stream_page_alloc(struct bpf_stream *stream)
+{
+	struct bpf_stream_page *page;
+	struct page *p;
+
+	if (!bpf_stream_charge(&stream->pages, 1, stream_page_limit()))
+		return ERR_PTR(-ENOSPC);
+
+	p = alloc_pages_nolock(NUMA_NO_NODE, 0);
+	if (!p) {
+		atomic_dec(&stream->pages);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	page = page_address(p);
+	atomic_set(&page->live, STREAM_PAGE_ROOM + 1);
+	return page;
+}
+
+static void stream_page_put(struct bpf_stream *stream,
+			    struct bpf_stream_page *page, unsigned int bytes)
+{
+	if (!atomic_sub_and_test(bytes, &page->live)) /* put:B */
+		return;
+
+	free_pages_nolock(virt_to_page(page), 0);
+	atomic_dec(&stream->pages);
+}
+
+/* The cursor has left the page. */
+static void stream_page_retire(struct bpf_stream *stream, unsigned long cursor)
+{
+	if (cursor)
+		stream_page_put(stream, cursor_page(cursor),
+				cursor_room(cursor) + 1);
+}
+
+/**
+ * bpf_stream_rec_alloc - allocate a record
+ * @stream: stream that the record will be pushed to
+ * @len: length of its text, in bytes
+ *
+ * Context: Any, NMI included, with preemption disabled.
+ * Return: the record with @len set; -ENOSPC if the stream holds as many pages
+ *         as it may, -ENOMEM if there is no page to be had.
+ */
+struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
+					    unsigned int len)
+{
+	unsigned long *cursor = &this_cpu_ptr(stream->cpu)->cursor;
+	unsigned int size = bpf_stream_rec_size(len);
+	struct bpf_stream_page *page;
+	struct bpf_stream_rec *rec;
+	unsigned long old;
+
+	BUILD_BUG_ON(offsetof(struct bpf_stream_rec, text) > 16);
+	BUILD_BUG_ON(MAX_BPRINTF_BUF > U16_MAX);
+	BUILD_BUG_ON(sizeof(*rec) + MAX_BPRINTF_BUF > STREAM_PAGE_ROOM);
+
+	old = READ_ONCE(*cursor);
+	do {
+		if (cursor_room(old) < size)
+			goto new_page;
+	} while (!try_cmpxchg(cursor, &old, old + size));
+
+	rec = (struct bpf_stream_rec *)old;
+	goto out;
+
+new_page:
+	page = stream_page_alloc(stream);
+	if (IS_ERR(page))
+		return ERR_CAST(page);
+
+	rec = (struct bpf_stream_rec *)page->data;
+	old = xchg(cursor, (unsigned long)rec + size); /* alloc:A */
+	stream_page_retire(stream, old);
+out:
+	rec->len = len;
+	return rec;
+}
+
+/**
+ * bpf_stream_rec_free - free a record
+ * @stream: stream for which the record was allocated
+ * @rec: the record, linked nowhere
+ *
+ * Context: Any, NMI included.
+ */
+void bpf_stream_rec_free(struct bpf_stream *stream, struct bpf_stream_rec *rec)
+{
+	unsigned long page = (unsigned long)rec & PAGE_MASK;
+
+	stream_page_put(stream, (struct bpf_stream_page *)page,
+			bpf_stream_rec_size(rec->len));
+}
+
+/**
+ * bpf_stream_regions_free - let go of the pages that cursors point into
+ * @stream: a stream that nobody writes to any more
+ */
+void bpf_stream_regions_free(struct bpf_stream *stream)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		stream_page_retire(stream,
+				   xchg(&per_cpu_ptr(stream->cpu, cpu)->cursor,
+					0));
+}

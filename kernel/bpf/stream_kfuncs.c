@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/* BPF standard streams: the functions that programs print with */
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/capability.h>
+#include <linux/init.h>
+#include <linux/string.h>
+#include "stream.h"
+
+/*
+ * Render a program's message into a format buffer. Returns its length, with
+ * the buffer held until bpf_bprintf_cleanup(), or a negative error.
+ */
+static int stream_render(struct bpf_bprintf_data *data, const char *fmt,
+			 const u64 *args, u32 nr_args)
+{
+	int err;
+
+	/* The verifier has seen that fmt is a terminated, constant string. */
+	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, data);
+	if (err == -ENOSPC) /* the strings among the arguments */
+		return -E2BIG;
+	if (err)
+		return err;
+
+	return bstr_printf(data->buf, MAX_BPRINTF_BUF, fmt, data->bin_args);
+}
+
+static int stream_vprintk(struct bpf_stream *stream, const char *fmt,
+			  const u64 *args, u32 nr_args)
+{
+	struct bpf_bprintf_data data = {
+		.get_bin_args	= true,
+		.get_buf	= true,
+	};
+	int len, err;
+
+	len = stream_render(&data, fmt, args, nr_args);
+	if (len < 0) {
+		if (len == -EBUSY || len == -E2BIG)
+			bpf_stream_drop(stream, 1, 0);
+		return len;
+	}
+
+	if (len < MAX_BPRINTF_BUF) {
+		err = bpf_stream_write(stream, data.buf, len);
+	} else {
+		err = -E2BIG;
+		bpf_stream_drop(stream, 1, len);
+	}
+	bpf_bprintf_cleanup(&data);
+
+	return err;
+}
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_stream_vprintk_impl - print into a stream of the calling program
+ * @stream_id: BPF_STDOUT or BPF_STDERR
+ * @fmt__str: format as of bpf_trace_vprintk()
+ * @args: array of u64, one for each conversion
+ * @len__sz: size of @args in bytes
+ * @aux__prog: passed by the verifier, whatever the program gives
+ *
+ * The interface is that of Linux 6.18 and 6.19.
+ *
+ * Context: Any, NMI included; a bpf_spin_lock may be held.
+ * Return: 0; -ENOENT without such a stream; -EINVAL if the format is wrong or
+ *         does not go with the arguments, or there are more than 12 of them;
+ *         -EBUSY without a format buffer, as when an NMI interrupts others
+ *         that print; -E2BIG if the text is longer than 1023 bytes or the
+ *         strings among the arguments are; -ENOSPC if the stream is full;
+ *         -ENOMEM if no page could be had without waiting.
+ */
+__bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
+					const void *args, u32 len__sz,
+					void *aux__prog)
+{
+	struct bpf_stream *stream = bpf_prog_stream(aux__prog, stream_id);
+
+	if (!stream)
+		return -ENOENT;
+
+	if (len__sz % sizeof(u64) ||
+	    len__sz > MAX_BPRINTF_VARARGS * sizeof(u64) || (len__sz && !args))
+		return -EINVAL;
+
+	return stream_vprintk(stream, fmt__str, args, len__sz / sizeof(u64));
+}
+
+/**
+ * bpf_stream_vprintk - print into a stream of the calling program
+ * @stream_id: BPF_STDOUT or BPF_STDERR
+ * @fmt__str: format as of bpf_trace_vprintk()
+ * @args: array of u64, one for each conversion
+ * @len__sz: size of @args in bytes
+ *
+ * The interface is that of Linux 7.0. What programs see is this declaration;
+ * the verifier makes their calls go to bpf_stream_vprintk_impl() and passes
+ * the program.
+ *
+ * Return: as bpf_stream_vprintk_impl().
+ */
+__bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
+				   const void *args, u32 len__sz)
+{
+	WARN_ON_ONCE(1);
+	return -EOPNOTSUPP;
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(stream_kfunc_set)
+BTF_ID_FLAGS(func, bpf_stream_vprintk)
+BTF_ID_FLAGS(func, bpf_stream_vprintk_impl)
+BTF_KFUNCS_END(stream_kfunc_set)
+
+BTF_ID_LIST_SINGLE(stream_vprintk_id, func, bpf_stream_vprintk)
+
+/**
+ * bpf_stream_is_kfunc - is this one of the kfuncs that print?
+ * @btf_id: of a function of the kernel proper
+ *
+ * They take no locks and do not sleep.
+ */
+bool bpf_stream_is_kfunc(u32 btf_id)
+{
+	return btf_id_set8_contains(&stream_kfunc_set, btf_id);
+}
+
+/**
+ * bpf_stream_kfunc_impl - function behind a kfunc that does not show its program
+ * @btf_id: of a function of the kernel proper
+ *
+ * Return: address of the function that has the same arguments and the calling
+ *         program's bpf_prog_aux after them; 0 if the kfunc is what it seems.
+ */
+unsigned long bpf_stream_kfunc_impl(u32 btf_id)
+{
+	if (btf_id == stream_vprintk_id[0])
+		return (unsigned long)bpf_stream_vprintk_impl;
+
+	return 0;
+}
+
+/* Text of a stream may hold kernel addresses. */
+static int stream_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	if (!bpf_stream_is_kfunc(kfunc_id) ||
+	    bpf_token_capable(prog->aux->token, CAP_PERFMON))
+		return 0;
+
+	return -EACCES;
+}
+
+static const struct btf_kfunc_id_set stream_kfuncs = {
+	.owner	= THIS_MODULE,
+	.set	= &stream_kfunc_set,
+	.filter	= stream_kfunc_filter,
+};
+
+static int __init stream_kfuncs_init(void)
+{
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_UNSPEC, &stream_kfuncs);
+}
+late_initcall(stream_kfuncs_init);

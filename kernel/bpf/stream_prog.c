@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * BPF standard streams: the streams of a program
+ *
+ * Every program loaded by bpf(2) has a struct bpf_streams, which its
+ * subprograms and callbacks use as well. The program holds a reference to each
+ * of the streams until no instance of it can run any more.
+ */
+#include <linux/bpf.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include "stream.h"
+
+static_assert((int)BPF_STDOUT == BPF_STREAM_STDOUT);
+static_assert((int)BPF_STDERR == BPF_STREAM_STDERR);
+
+/**
+ * bpf_prog_streams_alloc - give a program its streams
+ * @aux: the main program's
+ *
+ * Context: Process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int bpf_prog_streams_alloc(struct bpf_prog_aux *aux)
+{
+	int i;
+
+	aux->streams = kzalloc(sizeof(*aux->streams),
+			       bpf_memcg_flags(GFP_KERNEL));
+	if (!aux->streams)
+		return -ENOMEM;
+
+	for (i = 0; i < BPF_NR_STREAMS; i++) {
+		aux->streams->stream[i] = bpf_stream_alloc();
+		if (!aux->streams->stream[i])
+			goto err_free;
+	}
+
+	return 0;
+
+err_free:
+	bpf_prog_streams_free(aux);
+	return -ENOMEM;
+}
+
+/**
+ * bpf_prog_streams_free - take a program's streams away
+ * @aux: of a program that has ended, or of one that never had streams
+ *
+ * Context: Process context.
+ */
+void bpf_prog_streams_free(struct bpf_prog_aux *aux)
+{
+	int i;
+
+	if (!aux->streams)
+		return;
+
+	for (i = 0; i < BPF_NR_STREAMS; i++)
+		bpf_stream_put(aux->streams->stream[i]);
+
+	kfree(aux->streams);
+	aux->streams = NULL;
+}
+
+static void stream_show_fdinfo(struct seq_file *m, const char *name,
+			       const struct bpf_stream *stream)
+{
+	seq_printf(m,
+		   "stream_%s_written_bytes:\t%lu\n"
+		   "stream_%s_written_msgs:\t%lu\n"
+		   "stream_%s_unread_bytes:\t%u\n"
+		   "stream_%s_dropped_bytes:\t%lu\n"
+		   "stream_%s_dropped_msgs:\t%lu\n",
+		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_BYTES),
+		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_MSGS),
+		   name, atomic_read(&stream->unread),
+		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
+		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS));
+}
+
+/**
+ * bpf_prog_streams_show_fdinfo - print the counters of a program's streams
+ * @m: the program's fdinfo
+ * @aux: the program's
+ */
+void bpf_prog_streams_show_fdinfo(struct seq_file *m,
+				  const struct bpf_prog_aux *aux)
+{
+	if (!aux->streams)
+		return;
+
+	stream_show_fdinfo(m, "stdout", bpf_prog_stream(aux, BPF_STDOUT));
+	stream_show_fdinfo(m, "stderr", bpf_prog_stream(aux, BPF_STDERR));
+}
+
+/* The reference keeps the stream while the program may go. */
+static struct bpf_stream *stream_get_by_fd(u32 prog_fd, u32 stream_id)
+{
+	struct bpf_stream *stream;
+	struct bpf_prog *prog;
+
+	prog = bpf_prog_get(prog_fd);
+	if (IS_ERR(prog))
+		return ERR_CAST(prog);
+
+	stream = bpf_prog_stream(prog->aux, stream_id);
+	if (stream)
+		refcount_inc(&stream->refs);
+	bpf_prog_put(prog);
+
+	return stream ?: ERR_PTR(-ENOENT);
+}
+
+/**
+ * bpf_prog_stream_read - the command BPF_PROG_STREAM_READ_BY_FD of bpf(2)
+ * @attr: with the member prog_stream_read
+ *
+ * Context: Process context, may sleep.
+ * Return: number of bytes copied, 0 if nothing is unread; -EINVAL if the
+ *         descriptor is not a program's or the length is above INT_MAX, -EBADF
+ *         if it is no descriptor, -ENOENT if there is no such stream, and what
+ *         bpf_stream_read() returns.
+ */
+int bpf_prog_stream_read(const union bpf_attr *attr)
+{
+	char __user *buf = u64_to_user_ptr(attr->prog_stream_read.stream_buf);
+	u32 len = attr->prog_stream_read.stream_buf_len;
+	struct bpf_stream *stream;
+	int ret;
+
+	if (len > INT_MAX)
+		return -EINVAL;
+
+	stream = stream_get_by_fd(attr->prog_stream_read.prog_fd,
+				  attr->prog_stream_read.stream_id);
+	if (IS_ERR(stream))
+		return PTR_ERR(stream);
+
+	ret = bpf_stream_read(stream, buf, len);
+	bpf_stream_put(stream);
+	return ret;
+}
+
+/**
+ * bpf_stream_stage_init - begin a group of messages
+ * @ss: the group
+ * @prog: main program to whose stream it goes
+ * @stream_id: which stream
+ *
+ * Use bpf_stream_stage().
+ */
+void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+			   const struct bpf_prog *prog,
+			   enum bpf_stream_id stream_id)
+{
+	*ss = (struct bpf_stream_stage) {
+		.stream = bpf_prog_stream(prog->aux, stream_id),
+	};
+	if (!ss->stream)
+		ss->err = -ENOENT;
+}
+
+/**
+ * bpf_stream_stage_printk - add a message to a group
+ * @ss: the group
+ * @fmt: format as of printk()
+ * @...: its arguments
+ *
+ * Use bpf_stream_printk().
+ *
+ * Return: 0 or what has made the group fail, now or before.
+ */
+int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...)
+{
+	struct bpf_bprintf_buffers *bufs;
+	va_list args;
+	int len;
+
+	if (!ss->stream)
+		return ss->err;
+
+	if (bpf_try_get_buffers(&bufs)) {
+		ss->msgs++;
+		ss->err = ss->err ?: -EBUSY;
+		return ss->err;
+	}
+
+	va_start(args, fmt);
+	len = vscnprintf(bufs->buf, sizeof(bufs->buf), fmt, args);
+	va_end(args);
+
+	bpf_stream_stage_write(ss, bufs->buf, len);
+	bpf_put_buffers();
+
+	return ss->err;
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The environment of compilers; sourced by what builds.
+
+# No dates, names or paths of this machine in what is built
+export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
+export KBUILD_BUILD_USER=bpf-streams KBUILD_BUILD_HOST=localhost
+unset CFLAGS LDFLAGS KCFLAGS KAFLAGS EXTRA_CFLAGS EXTRA_LDFLAGS LLVM W C V CC HOSTCC
+
+# ccache where it is present and works; hits also in another checkout
+CCACHE=
+if command -v ccache >/dev/null && ccache -s >/dev/null 2>&1; then
+	CCACHE='ccache '
+	export CCACHE_BASEDIR=$REPO CCACHE_NOHASHDIR=1
+	export CCACHE_SLOPPINESS=time_macros
+fi
+
+# kmake OUT ARGS...: the kernel's make
+kmake() {
+	local out=$1
+
+	shift
+	make -C "$LINUX" O="$out" CC="${CCACHE}gcc" HOSTCC="${CCACHE}gcc" LOCALVERSION= "$@"
+}
+
+# tmake DIR ARGS...: the make of one of the tools
+tmake() {
+	make -C "$LINUX/$1" CC="${CCACHE}gcc" HOSTCC="${CCACHE}gcc" "${@:2}"
+}

@@ -1,0 +1,156 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds everything and tests everything. The last line is
+#
+#	N passed, N failed, N skipped
+#
+# where build steps, tests of our scripts and every test point of the selftests
+# count. The status is 0 if nothing failed.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tap-lib.sh
+. "$SCRIPTS/tap-lib.sh"
+
+# Seconds for one test program, and CPUs of the machine that runs them
+TEST_TIMEOUT=${TEST_TIMEOUT:-600}
+export SMP=${SMP:-2}
+
+finish() {
+	echo
+	if ((${#FAILURES[@]})); then
+		echo "failed:"
+		printf '    %s\n' "${FAILURES[@]}"
+	fi
+	echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+	((FAILED == 0))
+	exit
+}
+
+# must NAME CMD...: a step without which the rest makes no sense
+must() {
+	local name=$1
+
+	shift
+	if ! child "$@"; then
+		fail "$name"
+		warn "the steps after $name were left out"
+		finish
+	fi
+	pass
+}
+
+# may NAME CMD...: a step on which nothing depends
+may() {
+	local name=$1
+
+	shift
+	if child "$@"; then
+		pass
+	else
+		fail "$name"
+	fi
+}
+
+# Tests of the scripts themselves, on the host
+script_tests() {
+	local test status out
+
+	for test in "$@"; do
+		out=$LOGS/test-$(basename "$test").tap
+		status=0
+		child "$test" > >(tee "$out") 2>"$out.err" || status=$?
+		wait_for_tee
+		count_tap "scripts/tests/$(basename "$test")" "$status" "$out"
+		((status == 0)) || sed 's/^/    | /' "$out.err" >&2
+	done
+}
+
+# Process substitutions end a little later than what feeds them
+wait_for_tee() {
+	wait $! 2>/dev/null || :
+}
+
+# split_output FILE: cuts what run-tests printed into one file for each test, and
+# counts. Sets UNFINISHED to the test that never ended.
+count_selftests() {
+	local file=$1 line test='' out=''
+
+	UNFINISHED=
+	while IFS= read -r line; do
+		case $line in
+		'# === begin '*)
+			test=${line#'# === begin '}
+			out=$LOGS/selftest-$test.tap
+			: >"$out"
+			UNFINISHED=$test
+			;;
+		"# === end $test "*)
+			count_tap "$test" "${line##* }" "$out"
+			ENDED[$test]=1
+			UNFINISHED=
+			;;
+		*)
+			[[ -z $out ]] || printf '%s\n' "$line" >>"$out"
+			;;
+		esac
+	done < <(tr -d '\r' <"$file")
+}
+
+# Runs all tests in one machine. When the machine dies under a test, that test has
+# failed, and the others run in a new one.
+selftests() {
+	local tests rest test rc run=0 out
+
+	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
+	if ((${#tests[@]} == 0)); then
+		fail "no selftests in build/selftests"
+		return
+	fi
+	declare -A ENDED=()
+	rest=("${tests[@]}")
+	while ((${#rest[@]})); do
+		run=$((run + 1))
+		out=$LOGS/selftests-$run.out
+		say "running ${#rest[@]} test programs in the machine"
+		rc=0
+		child "$SCRIPTS/vm.sh" --log "$LOGS/selftests-$run.console" --mem 2048 \
+			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan \
+			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$out") || rc=$?
+		wait_for_tee
+		count_selftests "$out"
+		if ((rc)); then
+			fail "the machine, or its kernel's messages${UNFINISHED:+, during $UNFINISHED} (log/selftests-$run.console)"
+		else
+			pass
+		fi
+		if [[ -z $UNFINISHED ]]; then
+			break
+		fi
+		fail "$UNFINISHED: did not end"
+		ENDED[$UNFINISHED]=1
+		rest=()
+		for test in "${tests[@]}"; do
+			[[ -n ${ENDED[$test]:-} ]] || rest+=("$test")
+		done
+	done
+	for test in "${tests[@]}"; do
+		[[ -n ${ENDED[$test]:-} ]] || fail "$test: was never run"
+	done
+}
+
+unset CMD KERNEL INITRAMFS
+prepare_build
+if [[ -z ${SKIP_DEPS:-} ]]; then
+	must "make deps" "$SCRIPTS/deps.sh"
+fi
+must "make tree" "$SCRIPTS/tree.sh" --strict
+must "make kernel" "$SCRIPTS/kernel.sh"
+must "make libbpf" "$SCRIPTS/tools.sh" libbpf
+must "make bpftool" "$SCRIPTS/tools.sh" bpftool
+must "the selftests' build" "$SCRIPTS/tools.sh" selftests
+may "make lint" "$SCRIPTS/lint.sh"
+script_tests "$SCRIPTS"/tests/*.sh
+selftests
+finish

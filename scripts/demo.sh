@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds what the demo needs, boots the machine and runs the demo in it:
+# tools/testing/selftests/bpf_streams/demo.sh.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+unset CMD KERNEL INITRAMFS
+prepare_build
+[[ -n ${SKIP_DEPS:-} ]] || child "$SCRIPTS/deps.sh"
+child "$SCRIPTS/tree.sh"
+child "$SCRIPTS/kernel.sh"
+for part in libbpf bpftool selftests; do
+	child "$SCRIPTS/tools.sh" $part
+done
+say "booting the machine"
+child "$SCRIPTS/vm.sh" --scan --timeout 300 -- /selftests/demo.sh

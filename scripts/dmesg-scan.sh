@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# dmesg-scan.sh [--allow FILE] LOG...
+#
+# Looks through kernel messages for signs of trouble. Fails if there is one that
+# scripts/dmesg-allow.txt does not explain.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+ALLOW=$SCRIPTS/dmesg-allow.txt
+
+TROUBLE=(
+	# what most reports of the kernel begin with
+	'WARNING: '
+	'BUG: '
+	'kernel BUG at'
+	'\bOops\b'
+	'Kernel panic'
+	'general protection fault'
+	'[Uu]nable to handle kernel'
+	'double fault'
+	'stack guard page was hit|corrupted stack|stack-protector:'
+	# locks, scheduling, RCU
+	'INFO: (possible|suspicious|inconsistent|trying to register|lockdep|rcu)'
+	'possible (circular|recursive|irq lock inversion)'
+	'suspicious RCU usage'
+	'inconsistent (\{|lock state)'
+	'bad unlock balance|held lock freed|lock held (at|when returning)'
+	'DEBUG_LOCKS_WARN_ON'
+	'sleeping function called'
+	'scheduling while atomic'
+	'Voluntary context switch within RCU'
+	'rcu.*(detected stall|self-detected|detected expedited stall|kthread starved)'
+	'INFO: task .* blocked for more than'
+	'soft lockup|hard LOCKUP'
+	# memory
+	'KASAN: |KCSAN: |KFENCE: |KMSAN: |UBSAN: '
+	'kmemleak: [0-9]+ new'
+	'Bad page (state|map|cache)'
+	'page allocation failure'
+	'Out of memory'
+	'(list_add|list_del) corruption'
+	'refcount_t: '
+	'use-after-free|double free|double-free|slab-out-of-bounds'
+	'ODEBUG: '
+	'BUG [a-z0-9_-]+ \('
+	'percpu ref .* <= 0'
+	# interrupts and machine
+	'unchecked MSR access'
+	'irq [0-9]+: nobody cared'
+	'Internal error'
+)
+
+# Words of the above in lines that report no trouble
+HARMLESS=(
+	# announcements at boot
+	'(kasan|kcsan|kfence|kmemleak): (Kernel|enabled|initialized)'
+)
+
+join() {
+	local IFS='|'
+
+	echo "$*"
+}
+
+# Checks dmesg-allow.txt and prints its patterns: "PATTERN ## REASON" lines
+allowed() {
+	local line pattern reason number=0 allow
+
+	allow=$(rel "$ALLOW")
+	while IFS= read -r line; do
+		number=$((number + 1))
+		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+		pattern=${line%%##*}
+		pattern=${pattern%"${pattern##*[![:space:]]}"}
+		reason=${line#*##}
+		[[ $line == *'##'* && -n ${reason// /} && -n $pattern ]] ||
+			die "$allow:$number: an entry is 'pattern ## reason', and the reason is not optional"
+		printf '%s\n' "$pattern"
+	done <"$ALLOW"
+}
+
+# scan LOG: prints each finding with what stood around it
+scan() {
+	local hits number text test shown=0
+
+	tr -cd '\11\12\40-\176' <"$1" >"$WORK/log"
+	hits=$(grep -n -E -e "$(join "${TROUBLE[@]}")" "$WORK/log" |
+		grep -v -E -e "$(join "${HARMLESS[@]}")" |
+		grep -v -E -f "$WORK/allow") || return 0
+	while IFS=: read -r number text; do
+		((number > shown)) || continue
+		# scripts/guest/run-tests leaves marks in the log
+		test=$(head -n "$number" "$WORK/log" | grep -o -E 'test: (begin|end) .*' | tail -n 1) || :
+		printf '%s:%d%s\n' "$(rel "$1")" "$number" "${test:+ (last mark: $test)}"
+		shown=$((number + 30))
+		sed -n "$number,${shown}s/^/    | /p" "$WORK/log"
+	done <<<"$hits"
+	return 1
+}
+
+while (($#)); do
+	case $1 in
+	--allow)	ALLOW=$2; shift 2 ;;
+	-*)		die "unknown option $1" ;;
+	*)		break ;;
+	esac
+done
+(($#)) || die "which log? dmesg-scan.sh [--allow FILE] LOG..."
+WORK=$(mktemp -d)
+rm_at_exit "$WORK"
+allowed >"$WORK/allow"
+failed=0
+for log; do
+	# a scan of nothing must not pass
+	if ! grep -a -q 'Linux version' "$log" 2>/dev/null; then
+		warn "$(rel "$log") holds no kernel messages"
+		failed=1
+	elif ! scan "$log"; then
+		warn "trouble in the kernel's messages, see above and $(rel "$log")"
+		failed=1
+	fi
+done
+exit $failed

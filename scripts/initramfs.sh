@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds build/initramfs.cpio, the test machine's root file system: busybox,
+# build/tools/bpftool, everything in build/selftests, and scripts/guest/.
+# Parts that are not built yet are left out. Prints nothing when up to date.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+OUT=$BUILD/initramfs.cpio
+STAGE=$BUILD/initramfs.tmp.$$
+
+find_busybox() {
+	local file
+
+	for file in /bin/busybox /usr/bin/busybox; do
+		if [[ -x $file ]] && ! ldd "$file" >/dev/null 2>&1; then
+			echo "$file"
+			return
+		fi
+	done
+	die "no statically linked busybox" "run: make deps"
+}
+
+# Everything that goes in, one line each, with what tells one version from another
+inputs() {
+	local path
+
+	for path in "$BUSYBOX" "$SCRIPTS/guest" "$SCRIPTS/initramfs.sh" \
+		    "$BUILD/tools/bpftool" "$BUILD/selftests"; do
+		if [[ -e $path ]]; then
+			find -L "$path" -type f -printf '%p %s %T@ %m\n' | sort
+		fi
+	done
+}
+
+stage() {
+	local applet file
+
+	mkdir -p "$STAGE"/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr/bin,usr/sbin,vm}
+	cp "$BUSYBOX" "$STAGE/bin/busybox"
+	for applet in $("$BUSYBOX" --list); do
+		[[ $applet == busybox ]] || ln -s busybox "$STAGE/bin/$applet"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$STAGE/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$STAGE/etc/group"
+	for file in "$SCRIPTS"/guest/*; do
+		case $(basename "$file") in
+		init)	install -m 755 "$file" "$STAGE/init" ;;
+		*)	install -m 755 "$file" "$STAGE/bin/" ;;
+		esac
+	done
+	if [[ -x $BUILD/tools/bpftool ]]; then
+		cp "$BUILD/tools/bpftool" "$STAGE/usr/sbin/bpftool"
+	fi
+	if [[ -d $BUILD/selftests ]]; then
+		mkdir "$STAGE/selftests"
+		# programs and what they load, not what they were made from
+		find "$BUILD/selftests" -maxdepth 1 -type f \
+			\( -perm -u+x -o -name '*.bpf.o' \) \
+			-exec cp -t "$STAGE/selftests/" {} +
+	fi
+	(cd "$STAGE" && find . -mindepth 1 | sort |
+		cpio -o -H newc --quiet --reproducible --owner 0:0) >"$OUT.tmp.$$"
+}
+
+need cpio
+prepare_build
+lock initramfs
+BUSYBOX=$(find_busybox)
+now=$(inputs | sha256sum)
+if [[ -f $OUT && -f $OUT.inputs && $(<"$OUT.inputs") == "$now" ]]; then
+	exit 0
+fi
+rm_at_exit "$STAGE" "$OUT.tmp.$$"
+rm -f "$OUT.inputs"
+stage
+mv -f "$OUT.tmp.$$" "$OUT"
+echo "$now" >"$OUT.inputs"

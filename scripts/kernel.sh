@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the composed tree: bzImage, vmlinux with BTF, and the user-space headers
+# (usr/include).
+#
+#   kernel.sh [--out DIR] [--config FRAGMENT]... [TARGET...]
+#
+# The configuration is tinyconfig plus the fragments in the order given; of what
+# they say twice the last word counts. An option that does not make it into the
+# final .config stops the build.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
+# shellcheck source=build-env.sh
+. "$SCRIPTS/build-env.sh"
+
+OUT=$BUILD/kernel
+FRAGMENTS=()
+TARGETS=()
+while (($#)); do
+	case $1 in
+	--out)		OUT=$(realpath -m "$2"); shift 2 ;;
+	--config)	FRAGMENTS+=("$(realpath "$2")"); shift 2 ;;
+	-*)		die "unknown option $1" ;;
+	*)		TARGETS+=("$1"); shift ;;
+	esac
+done
+((${#FRAGMENTS[@]})) || FRAGMENTS=("$REPO/configs/vm.config")
+((${#TARGETS[@]})) || TARGETS=(bzImage headers)
+
+# All that the configuration depends on
+config_inputs() {
+	local path
+
+	cat "$BASE_DIR.generation" "${FRAGMENTS[@]}"
+	gcc --version | head -n 1
+	cut -d ' ' -f 2- "$COMPOSED/list" | grep -E '(^|/)Kconfig[^/]*$' | sort -u |
+		while IFS= read -r path; do
+			sha256sum "$LINUX/$path"
+		done
+}
+
+# What the fragments ask for, the last word on each option
+wanted_options() {
+	cat "${FRAGMENTS[@]}" | awk '
+		/^CONFIG_[A-Za-z0-9_]+=/ { split($0, a, "="); want[a[1]] = $0 }
+		/^# CONFIG_[A-Za-z0-9_]+ is not set/ { want[$2] = $0 }
+		END { for (name in want) print want[name] }' | sort
+}
+
+check_config() {
+	local line name missing=()
+
+	while IFS= read -r line; do
+		if [[ $line == \#* ]]; then
+			name=${line#\# }
+			name=${name%% *}
+			if grep -q "^$name=" "$OUT/.config"; then
+				missing+=("$line (is: $(grep "^$name=" "$OUT/.config"))")
+			fi
+		elif ! grep -qxF -e "$line" "$OUT/.config"; then
+			name=${line%%=*}
+			missing+=("$line (is: $(grep -E "^(# )?${name}[= ]" "$OUT/.config" || echo unknown or not reachable))")
+		fi
+	done < <(wanted_options)
+	if ((${#missing[@]})); then
+		printf '    %s\n' "${missing[@]}" >&2
+		die "options that did not make it into $(rel "$OUT")/.config" \
+		    "a dependency is missing in $(rel "${FRAGMENTS[-1]}"), or the kernel has no such option"
+	fi
+}
+
+configure() {
+	kmake "$OUT" tinyconfig
+	(cd "$LINUX" && scripts/kconfig/merge_config.sh -m -O "$OUT" "$OUT/.config" "${FRAGMENTS[@]}")
+	kmake "$OUT" olddefconfig
+}
+
+[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need gcc make flex bison bc
+prepare_build
+lock "kernel-$(basename "$OUT")"
+mkdir -p "$OUT"
+log=$LOGS/$(basename "$OUT")
+
+inputs=$(config_inputs | sha256sum)
+if [[ ! -f $OUT/.config || ! -f $OUT/.config.inputs || $(<"$OUT/.config.inputs") != "$inputs" ]]; then
+	rm -f "$OUT/.config.inputs"
+	step "configuring" "$log-config" configure
+	check_config
+	echo "$inputs" >"$OUT/.config.inputs"
+fi
+
+build() {
+	kmake "$OUT" -j"$JOBS" "${TARGETS[@]}"
+}
+
+HINT="try again with one job to see the error last: make kernel JOBS=1"
+step "building $(rel "$OUT")" "$log" build
+if [[ -f $OUT/arch/x86/boot/bzImage ]]; then
+	say "$(rel "$OUT")/arch/x86/boot/bzImage is up to date"
+fi

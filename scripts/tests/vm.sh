@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests of scripts/vm.sh: how a run can end. Needs a built kernel.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+vm() {
+	STATUS=0
+	"$SCRIPTS/vm.sh" --log "$DIR/console" --result "$DIR/result" "$@" \
+		>"$DIR/stdout" 2>"$DIR/stderr" </dev/null || STATUS=$?
+	cat "$DIR/stdout" "$DIR/stderr" >"$DIR/out"
+}
+
+ended() {
+	[[ $STATUS == "$1" && $(<"$DIR/result") == "$2" ]] || {
+		echo "# status $STATUS, result $(cat "$DIR/result")"
+		return 1
+	}
+}
+
+# Processes with our folder in their command line, qemu's above all
+left_behind() {
+	grep -l -s -a -F "$DIR/console" /proc/[0-9]*/cmdline | grep -v "/$$/" || return 1
+}
+
+none_left() {
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		left_behind >/dev/null || return 0
+		sleep 0.1
+	done
+	left_behind | xargs -n 1 cat | tr '\0' ' '
+	return 1
+}
+
+wait_for() {
+	local i
+
+	for ((i = 0; i < 1200; i++)); do
+		if grep -q -a -s -e "$1" "$DIR/console" "$DIR/stdout"; then
+			return 0
+		fi
+		sleep 0.1
+	done
+	return 1
+}
+
+kernel_only() {
+	! grep -q -a 'to stdout' "$DIR/console"
+}
+
+echo "from the host" >"$DIR/given"
+vm --add "$DIR/given:/tmp-given/file" -- 'echo to stdout; echo to stderr >&2; cat /tmp-given/file; exit 7'
+point "the status passes through" ended 7 "exit 7"
+point "output comes out as it is" cmp "$DIR/stdout" <(printf 'to stdout\nto stderr\nfrom the host\n')
+point "kernel messages are in their own file" grep -q -a 'Linux version' "$DIR/console"
+point "without the command's output" kernel_only
+vm -- 'nproc'
+point "two CPUs" cmp "$DIR/stdout" <(echo "${SMP:-2}")
+vm -- 'kill -9 $$'
+point "a killed command has its signal's status" ended 137 "exit 137"
+vm -- 'seq 1 20000'
+point "no output is lost at the end" cmp "$DIR/stdout" <(seq 1 20000)
+vm -- 'echo c >/proc/sysrq-trigger; sleep 100'
+point "a panic is told" ended 125 panic
+point "with the kernel's words" grep -q 'Kernel panic - not syncing' "$DIR/stderr"
+vm --timeout 3 -- 'echo begun; sleep 1000'
+point "the time limit is told" ended 124 timeout
+point "what came before is there" cmp "$DIR/stdout" <(echo begun)
+point "no qemu after the time limit" none_left
+vm -- 'reboot -f'
+point "a machine that just goes is told" ended 125 died
+vm --scan -- 'echo "<4>WARNING: CPU: 0 PID: 1 at made/up.c:1" >/dev/kmsg'
+point "--scan looks at the kernel's messages" ended 125 "exit 0"
+vm --boot-timeout 1 --tries 2 --append 'rdinit=/bin/sleep init=/bin/sleep' -- true
+point "a boot that does not reach init is told" ended 125 noboot
+point "after another try" grep -q 'trying again' "$DIR/stderr"
+
+for signal in TERM KILL; do
+	rm -f "$DIR/console" "$DIR/stdout"
+	"$SCRIPTS/vm.sh" --log "$DIR/console" -- 'echo up; sleep 1000' \
+		>"$DIR/stdout" 2>"$DIR/stderr" </dev/null &
+	pid=$!
+	wait_for '^up'
+	kill -s $signal $pid
+	wait $pid 2>/dev/null || :
+	point "no qemu after SIG$signal" none_left
+done
+vm
+point "the shell wants a terminal" test "$STATUS" = 1
+
+plan_done

@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Compiles our kernel code with W=1, in an output folder of its own, and fails on
+# warnings in our files and on our lines of the base's files. With --sparse,
+# sparse looks at the same files.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
+# shellcheck source=build-env.sh
+. "$SCRIPTS/build-env.sh"
+
+OUT=$BUILD/kernel-w1
+KERNEL_OUT=$BUILD/kernel
+LOG=$LOGS/w1
+WORK=$BUILD/warnings.tmp.$$
+WHAT="W=1"
+
+# Objects of all our .c files and of those that the patches change. What the
+# configuration leaves out cannot be checked.
+find_objects() {
+	local kind path
+
+	OBJECTS=()
+	while read -r kind path; do
+		[[ $path =~ ^(arch|kernel|lib|mm|net|fs|drivers|block|security)/.*\.c$ ]] || continue
+		if [[ -f $KERNEL_OUT/${path%.c}.o ]]; then
+			OBJECTS+=("${path%.c}.o")
+		elif [[ $kind == overlay ]]; then
+			warn "note: configs/vm.config does not enable $path: not checked"
+		fi
+	done <"$COMPOSED/list"
+}
+
+# "PATH" for a whole file of ours, "PATH:LINE" for a line that a patch brings
+our_lines() {
+	local kind path
+
+	while read -r kind path; do
+		if [[ $kind == overlay ]]; then
+			echo "$path"
+		else
+			diff --unchanged-line-format='' --old-line-format='' \
+				--new-line-format="$path:%dn"$'\n' \
+				"$BASE_DIR/$path" "$LINUX/$path" || :
+		fi
+	done <"$COMPOSED/list"
+}
+
+# The warnings and errors of the log that are located in our lines
+ours_in_log() {
+	our_lines >"$WORK/ours"
+	sed -e "s|$LINUX/||g" -e 's|\.\./linux/||g' "$LOG" |
+	awk -v ours="$WORK/ours" '
+		BEGIN {
+			while ((getline line < ours) > 0)
+				mine[line] = 1
+		}
+		/^[^ :]+:[0-9]+:([0-9]+:)? (warning|error):/ {
+			split($0, a, ":")
+			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
+		}
+		/^[^ ]/ && !/^[^ :]+:[0-9]+/ { show = 0 }
+		show { print "    | " $0; found = 1 }
+		END { exit !found }'
+}
+
+compile() {
+	kmake "$OUT" -j"$JOBS" "$@" "${OBJECTS[@]}"
+}
+
+ARGS=(W=1)
+if [[ ${1:-} == --sparse ]]; then
+	need sparse
+	ARGS+=(C=2 CHECK=sparse)
+	WHAT=sparse
+	LOG=$LOGS/sparse
+fi
+[[ -f $KERNEL_OUT/.config && -f $COMPOSED/list ]] || die "no kernel built" "run: make kernel"
+prepare_build
+lock warnings
+mkdir -p "$OUT" "$WORK"
+rm_at_exit "$WORK"
+find_objects
+if ((${#OBJECTS[@]} == 0)); then
+	say "$WHAT: no kernel code of ours"
+	exit 0
+fi
+cmp -s "$KERNEL_OUT/.config" "$OUT/.config" || cp "$KERNEL_OUT/.config" "$OUT/.config"
+step "compiling ${#OBJECTS[@]} objects with $WHAT" "$LOG" compile "${ARGS[@]}"
+if ours_in_log >"$WORK/found"; then
+	cat "$WORK/found" >&2
+	# so that the next run sees them again
+	(cd "$OUT" && rm -f "${OBJECTS[@]}")
+	die "$WHAT finds the above in our code (log: $(rel "$LOG"))"
+fi
+say "$WHAT: nothing in our lines of ${#OBJECTS[@]} objects"

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Shared by progs/anywhere.bpf.c and test_context.c */
+#ifndef ANYWHERE_H
+#define ANYWHERE_H
+
+/* The writer's argument, which no tracepoint has */
+#define ANYWHERE_WRITER		0x5eed5eed5eed5eedULL
+
+enum context {
+	IN_WRITER,	/* the test run, the others are from the tracepoint */
+	IN_TASK,
+	IN_SOFTIRQ,
+	IN_HARDIRQ,
+	IN_NMI,
+	NR_CONTEXTS,
+};
+
+/* Message n of context c is "<c> <n> <this many letters 'x'>\n" */
+#define ANYWHERE_PAD(n)		((unsigned int)((n) * 37 % 200))
+
+#endif /* ANYWHERE_H */

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One program that is run as a busy writer (by a test run, in a loop) and from
+ * a tracepoint in whatever context that is hit, so that it interrupts itself in
+ * the middle of a message: same program, same stream, same CPU.
+ */
+#include "streams.bpf.h"
+#include "anywhere.h"
+
+/* Where x86 has its preemption count: until 6.14, and since */
+struct pcpu_hot___local {
+	int preempt_count;
+} __attribute__((preserve_access_index));
+
+extern const struct pcpu_hot___local pcpu_hot __ksym __weak;
+extern const int __preempt_count __ksym __weak;
+
+#define SOFTIRQ_SERVED	0x00000100
+#define HARDIRQ_BITS	0x000f0000
+#define NMI_BITS	0x00f00000
+
+char pad[256];
+__u32 writer_loops;
+bool context_known;
+
+__u64 attempts[NR_CONTEXTS];
+__u64 accepted[NR_CONTEXTS];
+__u64 refused[NR_CONTEXTS];
+__u64 unexpected;		/* refusals for no good reason */
+int unexpected_error;
+__u64 number;
+
+static int preempt_count(void)
+{
+	const struct pcpu_hot___local *hot;
+	const int *count;
+
+	if (bpf_ksym_exists(&pcpu_hot)) {
+		hot = bpf_this_cpu_ptr(&pcpu_hot);
+		context_known = true;
+		return hot->preempt_count;
+	}
+	if (bpf_ksym_exists(&__preempt_count)) {
+		count = bpf_this_cpu_ptr(&__preempt_count);
+		context_known = true;
+		return *count;
+	}
+	return 0;
+}
+
+static __u32 context(void)
+{
+	int count = preempt_count();
+
+	if (count & NMI_BITS)
+		return IN_NMI;
+	if (count & HARDIRQ_BITS)
+		return IN_HARDIRQ;
+	/* Being served: the lowest bit. The others say that they are disabled. */
+	if (count & SOFTIRQ_SERVED)
+		return IN_SOFTIRQ;
+	return IN_TASK;
+}
+
+static long print_one(__u32 i, __u32 *ctx)
+{
+	__u64 n, len;
+	__u32 c = *ctx;
+	int err;
+
+	if (c >= NR_CONTEXTS)
+		return 1;
+	n = __sync_fetch_and_add(&number, 1);
+	__sync_fetch_and_add(&attempts[c], 1);
+
+	/* Never true: the compiler knows that, the verifier doesn't */
+	len = ANYWHERE_PAD(n);
+	barrier_var(len);
+	if (len >= sizeof(pad))
+		return 1;
+	err = bpf_stream_printk(STDOUT, "%u %llu %s\n", c, n,
+				pad + sizeof(pad) - 1 - len);
+	if (!err) {
+		__sync_fetch_and_add(&accepted[c], 1);
+		return 0;
+	}
+
+	__sync_fetch_and_add(&refused[c], 1);
+	/* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
+	if (err != -12 && err != -16 && err != -28) {
+		__sync_fetch_and_add(&unexpected, 1);
+		unexpected_error = err;
+	}
+	return 0;
+}
+
+static int print(__u32 c, __u32 loops)
+{
+	bpf_loop(loops, print_one, &c, 0);
+	return 0;
+}
+
+SEC("raw_tp")
+int anywhere(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (ctx->args[0] == ANYWHERE_WRITER)
+		return print(IN_WRITER, writer_loops);
+	return print(context(), 1);
+}
+
+/* The test finds out what sysrq-l calls in an NMI and lets itself be traced */
+SEC("?fentry/show_regs")
+int BPF_PROG(backtrace)
+{
+	return print(context(), 1);
+}

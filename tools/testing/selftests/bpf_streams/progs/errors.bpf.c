@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the kfuncs refuse, called with either of their prototypes */
+#include "streams.bpf.h"
+#include "formats.h"
+
+/* What follows ___ is dropped when the name is looked up in the kernel */
+extern int bpf_stream_vprintk___test(int stream_id, const char *fmt__str,
+				     const void *args, __u32 len__sz) __weak __ksym;
+extern int bpf_stream_vprintk_impl___test(int stream_id, const char *fmt__str,
+					  const void *args, __u32 len__sz,
+					  void *aux__prog) __weak __ksym;
+
+char string[] = "a string";
+static const char fmt_numbers[] = "%d and %d\n";
+
+enum { FIRST = __COUNTER__ };
+
+#define PRINT_BAD(fmt, args...)						\
+	case __COUNTER__ - FIRST - 1:					\
+		ctx->err = bpf_stream_printk(STDOUT, fmt, ##args);	\
+		return 0;
+
+SEC("syscall")
+int bad_format(struct bad_format_args *ctx)
+{
+	switch (ctx->index) {
+	BAD_FORMATS(PRINT_BAD)
+	}
+	return 1;
+}
+
+char long_string[600];
+
+SEC("syscall")
+int long_args(struct bad_format_args *ctx)
+{
+	ctx->err = bpf_stream_printk(STDOUT, "%s %s", long_string, long_string);
+	return 0;
+}
+
+SEC("syscall")
+int raw(struct raw_args *ctx)
+{
+	__u64 args[16] = { 1, 2, 3 };
+	__u32 len = ctx->len;
+
+	ctx->err = 1;
+	ctx->err_impl = 1;
+	if (len > sizeof(args))
+		return 1;
+
+	if (bpf_ksym_exists(bpf_stream_vprintk___test))
+		ctx->err = bpf_stream_vprintk___test(ctx->stream, fmt_numbers,
+						     args, len);
+	if (bpf_ksym_exists(bpf_stream_vprintk_impl___test))
+		ctx->err_impl = bpf_stream_vprintk_impl___test(ctx->stream,
+							       fmt_numbers,
+							       args, len, NULL);
+	return 0;
+}
+
+/* Not loaded unless the test asks: the verifier may refuse it as well */
+SEC("?syscall")
+int null_args(struct raw_args *ctx)
+{
+	ctx->err = 1;
+	ctx->err_impl = 1;
+	if (bpf_ksym_exists(bpf_stream_vprintk___test))
+		ctx->err = bpf_stream_vprintk___test(STDOUT, fmt_numbers, NULL, 16);
+	if (bpf_ksym_exists(bpf_stream_vprintk_impl___test))
+		ctx->err_impl = bpf_stream_vprintk_impl___test(STDOUT, fmt_numbers,
+							       NULL, 16, NULL);
+	return 0;
+}
+
+static const char fmt_plain[] = "no arguments\n";
+
+SEC("syscall")
+int no_args(struct raw_args *ctx)
+{
+	ctx->err = 1;
+	ctx->err_impl = 1;
+	if (bpf_ksym_exists(bpf_stream_vprintk___test))
+		ctx->err = bpf_stream_vprintk___test(STDOUT, fmt_plain, NULL, 0);
+	if (bpf_ksym_exists(bpf_stream_vprintk_impl___test))
+		ctx->err_impl = bpf_stream_vprintk_impl___test(STDOUT, fmt_plain,
+							       NULL, 0, NULL);
+	return 0;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The least that prints: a line to stdout, or one to stderr when it can't */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#define STDOUT	1
+#define STDERR	2
+
+char name[32];
+unsigned int runs;
+
+SEC("syscall")
+int hello(void *ctx)
+{
+	runs++;
+	if (!name[0])
+		return bpf_stream_printk(STDERR, "run %u: nobody to greet\n", runs);
+	return bpf_stream_printk(STDOUT, "run %u: Hello, %s!\n", runs, name);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Prints with a bpf_spin_lock held */
+#include "streams.bpf.h"
+
+struct locked {
+	struct bpf_spin_lock lock;
+	int value;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__type(value, struct locked);
+} locked SEC(".maps");
+
+SEC("tc")
+int under_lock(struct __sk_buff *skb)
+{
+	struct locked *l;
+	int key = 0, err;
+
+	l = bpf_map_lookup_elem(&locked, &key);
+	if (!l)
+		return 1;
+
+	bpf_spin_lock(&l->lock);
+	l->value++;
+	err = bpf_stream_printk(STDOUT, "value %d\n", l->value);
+	bpf_spin_unlock(&l->lock);
+
+	return err ? 2 : 0;
+}

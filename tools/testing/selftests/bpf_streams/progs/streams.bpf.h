@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef STREAMS_BPF_H
+#define STREAMS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+#include "say.h"
+
+char _license[] SEC("license") = "GPL";
+
+#endif /* STREAMS_BPF_H */

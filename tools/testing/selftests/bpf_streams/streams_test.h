@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the tests of BPF streams share: load and run programs, read streams and
+ * counters, look at the kernel's memory and log.
+ */
+#ifndef STREAMS_TEST_H
+#define STREAMS_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/types.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "say.h"
+#include "say.skel.h"
+
+#ifndef __printf
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#endif
+
+#define CAPACITY	(4L << 20)	/* bytes of text unread in a stream */
+#define KIB		1024L
+#define MIB		(1024L * 1024)
+
+/*
+ * The layout that programs built for released kernels have. Not taken from
+ * linux/bpf.h, so that a change of the header can't hide a change of the ABI.
+ */
+#define STREAM_READ_CMD	37
+
+struct stream_read_attr {
+	__u64 buf;
+	__u32 len;
+	__u32 stream_id;
+	__u32 prog_fd;
+	__u32 after;		/* not part of it, must be zero */
+};
+
+/* Counters of one stream, from the program's fdinfo */
+struct stream_stats {
+	unsigned long long written_bytes;
+	unsigned long long written_msgs;
+	unsigned long long unread_bytes;
+	unsigned long long dropped_bytes;
+	unsigned long long dropped_msgs;
+};
+
+/* Set by one thread, seen by others */
+struct flag {
+	int set;
+};
+
+static inline void flag_set(struct flag *f)
+{
+	__atomic_store_n(&f->set, 1, __ATOMIC_RELEASE);
+}
+
+static inline bool flag_is_set(const struct flag *f)
+{
+	return __atomic_load_n(&f->set, __ATOMIC_ACQUIRE);
+}
+
+/* A growing buffer */
+struct text {
+	char *data;
+	size_t len;
+	size_t size;
+};
+
+void text_add(struct text *t, const void *data, size_t len);
+void text_line(struct text *t, unsigned int writer, unsigned long long seq);
+void text_free(struct text *t);
+
+/* Bytes copied, or a negative error */
+long stream_read(int prog_fd, __u32 stream_id, void *buf, size_t len);
+/* Everything unread is appended to 't', by reads of 'chunk' bytes */
+long stream_drain(int prog_fd, __u32 stream_id, size_t chunk, struct text *t);
+/* The same for those who don't look at the text: its length */
+long stream_discard(int prog_fd, __u32 stream_id);
+int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st);
+
+/* A loaded say.bpf.c and the fd of its program */
+struct say_bpf *say_load(int *prog_fd);
+/* Run it: 0 if the program ran, whatever became of its messages */
+int say(int prog_fd, struct say_args *args);
+/* The same until all messages are accepted, or one isn't for want of room */
+int say_until_full(int prog_fd, struct say_args *args);
+/* 'count' messages, all of which must be accepted: 0, or an error */
+int say_all(int prog_fd, __u32 stream, enum say_kind kind, __u32 count,
+	    __u64 *seq);
+/* One message of 'len' bytes (less than SAY_TEXT_SIZE), its error */
+int say_bytes(struct say_bpf *skel, __u32 stream, size_t len);
+int run_prog(int prog_fd, void *ctx, size_t ctx_size);
+int run_tc(int prog_fd, int *retval);
+
+/* Has the kernel what only this series has (and later kernels don't)? */
+bool ours(int prog_fd);
+bool kernel_has_func(const char *name);
+__u32 prog_id(int prog_fd);
+bool prog_id_exists(__u32 id);
+bool map_id_exists(__u32 id);
+
+/* Bytes of free memory, pages that the CPUs have at hand included */
+long free_memory(void);
+/* Has free memory come back to 'before' but for 'slack'? Waits for it. */
+bool memory_is_back(long before, long slack);
+
+/* New lines of the kernel log that tell of a bug: how many, the first in 'line' */
+int kmsg_open(void);
+int kmsg_bugs(int fd, char *line, size_t size);
+
+bool write_file(const char *path, const char *fmt, ...)
+	__printf(2, 3);
+void pin_to_cpu(int cpu);
+int nr_cpus(void);
+__u64 prng(__u64 *state);
+void quiet_libbpf(bool quiet);
+void mount_debugfs(void);
+
+/* Skips the whole test file where it can't run */
+void streams_require(void);
+
+/* Wait for something that must happen: the harness ends a test that waits in vain */
+#define wait_until(cond)		\
+	do {				\
+		while (!(cond))		\
+			usleep(1000);	\
+	} while (0)
+
+#define SKIP_UNLESS_OURS(prog_fd)					\
+	do {								\
+		if (!ours(prog_fd))					\
+			SKIP(return, "not promised by this kernel");	\
+	} while (0)
+
+#define STREAMS_TEST_MAIN				\
+	int main(int argc, char **argv)			\
+	{						\
+		streams_require();			\
+		return test_harness_run(argc, argv);	\
+	}
+
+#endif /* STREAMS_TEST_H */

@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Printing in NMI, hard and soft interrupt, under the scheduler's and the page
+ * allocator's locks, with no memory: nothing locks up, every message that was
+ * accepted is read, and every one that was not is counted.
+ */
+#include <linux/membarrier.h>
+#include <linux/perf_event.h>
+#include <sys/klog.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "../kselftest_harness.h"
+#include "streams_test.h"
+#include "anywhere.h"
+#include "anywhere.skel.h"
+
+#define MAX_NUMBER	(64UL << 20)
+
+struct tally {
+	unsigned long long lines[NR_CONTEXTS];
+	unsigned char *seen;		/* a bit for each number */
+	char line[512];			/* the one that has not all come yet */
+	size_t len;
+	bool bad;
+};
+
+struct context_test {
+	struct anywhere_bpf *skel;
+	struct bpf_program *prog;	/* the one that is attached */
+	struct bpf_link *link;
+	int fd;				/* of the writer, mostly the same */
+	struct tally tally;
+	pthread_t writer, reader, pressure;
+	struct flag stop_writer, stop_reader, stop_pressure;
+	int kmsg;
+};
+
+FIXTURE(context)
+{
+	struct context_test t;
+};
+
+FIXTURE_VARIANT(context)
+{
+	const char *tracepoint;		/* or NULL: a function of the NMI backtrace */
+	enum context context;		/* the one that this test is about */
+	unsigned long long attempts;	/* how many it wants to see there */
+	bool memory_pressure;
+	bool nmi;
+	bool clock;
+	bool optional;			/* tracepoint of some architectures */
+};
+
+FIXTURE_VARIANT_ADD(context, nmi) {
+	.tracepoint = "nmi_handler", .context = IN_NMI, .attempts = 200,
+	.nmi = true, .optional = true,
+};
+
+FIXTURE_VARIANT_ADD(context, nmi_backtrace_function) {
+	.context = IN_NMI, .attempts = 100, .nmi = true, .optional = true,
+};
+
+FIXTURE_VARIANT_ADD(context, nmi_under_memory_pressure) {
+	.tracepoint = "nmi_handler", .context = IN_NMI, .attempts = 200,
+	.nmi = true, .memory_pressure = true, .optional = true,
+};
+
+/* Many, anywhere in the writer: a clock that interrupts its CPU all the time */
+FIXTURE_VARIANT_ADD(context, hard_interrupt) {
+	.tracepoint = "hrtimer_expire_entry", .context = IN_HARDIRQ,
+	.attempts = 20000, .clock = true,
+};
+
+FIXTURE_VARIANT_ADD(context, soft_interrupt) {
+	.tracepoint = "softirq_entry", .context = IN_SOFTIRQ, .attempts = 500,
+};
+
+FIXTURE_VARIANT_ADD(context, zone_lock_held) {
+	.tracepoint = "mm_page_alloc_zone_locked", .context = IN_TASK,
+	.attempts = 20000, .memory_pressure = true,
+};
+
+/* In the middle of what the stream itself does to get and return its pages */
+FIXTURE_VARIANT_ADD(context, page_allocation) {
+	.tracepoint = "mm_page_alloc", .context = IN_TASK, .attempts = 20000,
+};
+
+FIXTURE_VARIANT_ADD(context, page_free) {
+	.tracepoint = "mm_page_free", .context = IN_TASK, .attempts = 20000,
+	.memory_pressure = true,
+};
+
+/* Whoever wakes somebody up in here waits for a lock that this CPU holds */
+FIXTURE_VARIANT_ADD(context, runqueue_lock_held) {
+	.tracepoint = "sched_switch", .context = IN_TASK, .attempts = 5000,
+};
+
+/* Not all of these can be traced in every kernel */
+static const char * const backtrace_funcs[] = {
+	"nmi_cpu_backtrace", "nmi_cpu_backtrace_handler", "show_regs",
+};
+
+static struct anywhere_bpf *load(const char *func)
+{
+	struct anywhere_bpf *skel = anywhere_bpf__open();
+
+	if (!skel)
+		return NULL;
+	if (func) {
+		bpf_program__set_autoload(skel->progs.backtrace, true);
+		if (bpf_program__set_attach_target(skel->progs.backtrace, 0, func))
+			goto fail;
+	}
+	if (anywhere_bpf__load(skel))
+		goto fail;
+	memset(skel->bss->pad, 'x', sizeof(skel->bss->pad) - 1);
+	return skel;
+fail:
+	anywhere_bpf__destroy(skel);
+	return NULL;
+}
+
+static bool attach_tracepoint(struct context_test *t, const char *tracepoint)
+{
+	t->skel = load(NULL);
+	if (!t->skel)
+		return false;
+	t->prog = t->skel->progs.anywhere;
+	t->link = bpf_program__attach_raw_tracepoint(t->prog, tracepoint);
+	return t->link;
+}
+
+static bool attach_backtrace(struct context_test *t)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(backtrace_funcs); i++) {
+		t->skel = load(backtrace_funcs[i]);
+		if (!t->skel)
+			continue;
+		t->prog = t->skel->progs.backtrace;
+		t->link = bpf_program__attach(t->prog);
+		if (t->link)
+			return true;
+		anywhere_bpf__destroy(t->skel);
+		t->skel = NULL;
+	}
+	return false;
+}
+
+FIXTURE_SETUP(context)
+{
+	struct context_test *t = &self->t;
+	bool attached;
+
+	if (variant->nmi && nr_cpus() < 2)
+		SKIP(return, "needs two CPUs: NMIs are sent to the others");
+
+	t->kmsg = kmsg_open();
+	ASSERT_LE(0, t->kmsg);
+	t->tally.seen = calloc(1, MAX_NUMBER / 8);
+	ASSERT_NE(NULL, t->tally.seen);
+
+	quiet_libbpf(variant->optional);
+	attached = variant->tracepoint ? attach_tracepoint(t, variant->tracepoint) :
+					 attach_backtrace(t);
+	if (!attached && variant->optional)
+		SKIP(return, "no %s here", variant->tracepoint ?: "NMI backtrace");
+	ASSERT_TRUE(attached);
+	t->fd = bpf_program__fd(t->skel->progs.anywhere);
+}
+
+FIXTURE_TEARDOWN(context)
+{
+	free(self->t.tally.seen);
+	anywhere_bpf__destroy(self->t.skel);
+	close(self->t.kmsg);
+}
+
+/* The line is as it was printed, for the first time? */
+static bool check_line(struct tally *t)
+{
+	unsigned long long n;
+	char want[512];
+	unsigned int c;
+	int len;
+
+	if (sscanf(t->line, "%u %llu ", &c, &n) != 2 || c >= NR_CONTEXTS ||
+	    n >= MAX_NUMBER)
+		return false;
+	len = snprintf(want, sizeof(want), "%u %llu ", c, n);
+	memset(want + len, 'x', ANYWHERE_PAD(n));
+	len += ANYWHERE_PAD(n);
+	if (t->len != len || memcmp(want, t->line, len))
+		return false;
+	if (t->seen[n / 8] & (1 << n % 8))
+		return false;
+	t->seen[n / 8] |= 1 << n % 8;
+	t->lines[c]++;
+	return true;
+}
+
+static void tally_text(struct tally *t, const char *buf, long len)
+{
+	long i;
+
+	for (i = 0; i < len && !t->bad; i++) {
+		if (buf[i] != '\n' && t->len < sizeof(t->line) - 1) {
+			t->line[t->len++] = buf[i];
+			continue;
+		}
+		t->line[t->len] = '\0';
+		t->bad = !check_line(t);
+		if (!t->bad)
+			t->len = 0;
+	}
+}
+
+static void *read_thread(void *arg)
+{
+	struct context_test *t = arg;
+	char buf[3001];
+	bool last;
+	long ret;
+
+	pin_to_cpu(0);
+	do {
+		last = flag_is_set(&t->stop_reader);
+		while ((ret = stream_read(t->fd, STDOUT, buf, sizeof(buf))) > 0)
+			tally_text(&t->tally, buf, ret);
+		if (ret)
+			t->tally.bad = true;
+	} while (!last);
+	return NULL;
+}
+
+/* On the CPU that the NMIs come to, so that they hit it in the middle */
+static void *write_thread(void *arg)
+{
+	struct context_test *t = arg;
+	__u64 ctx = ANYWHERE_WRITER;
+
+	pin_to_cpu(1 % nr_cpus());
+	t->skel->bss->writer_loops = 50;
+	while (!flag_is_set(&t->stop_writer) && !run_prog(t->fd, &ctx, sizeof(ctx)))
+		;
+	return NULL;
+}
+
+/* Takes and returns many pages at once: more than the CPU has at hand */
+static void *pressure_thread(void *arg)
+{
+	struct context_test *t = arg;
+	void *p;
+
+	while (!flag_is_set(&t->stop_pressure)) {
+		p = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		if (p != MAP_FAILED)
+			munmap(p, 16 * MIB);
+	}
+	return NULL;
+}
+
+/* A perf event that needs no hardware: a timer of the writer's CPU, 20 kHz */
+static int start_clock(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 50 * 1000,
+	};
+
+	return syscall(__NR_perf_event_open, &attr, -1, 1 % nr_cpus(), -1, 0);
+}
+
+/* NMIs to all other CPUs; the log gets their backtraces, the console doesn't */
+static bool send_nmis(void)
+{
+	pin_to_cpu(0);
+	return write_file("/proc/sysrq-trigger", "l");
+}
+
+static int quiet_console(void)
+{
+	int level = 7;
+	FILE *f;
+
+	f = fopen("/proc/sys/kernel/printk", "r");
+	if (f) {
+		if (fscanf(f, "%d", &level) != 1)
+			level = 7;
+		fclose(f);
+	}
+	klogctl(8 /* SYSLOG_ACTION_CONSOLE_LEVEL */, NULL, 1);
+	return level;
+}
+
+/* What the streams of both programs have counted, in one */
+static int sum_stats(struct context_test *t, struct stream_stats *sum)
+{
+	struct stream_stats st;
+	int err;
+
+	err = stream_stats(t->fd, STDOUT, sum);
+	if (err || t->prog == t->skel->progs.anywhere)
+		return err;
+	err = stream_stats(bpf_program__fd(t->prog), STDOUT, &st);
+	sum->written_msgs += st.written_msgs;
+	sum->unread_bytes += st.unread_bytes;
+	sum->dropped_msgs += st.dropped_msgs;
+	return err;
+}
+
+TEST_F_TIMEOUT(context, prints_or_counts_and_never_locks_up, 400)
+{
+	unsigned long long attempts = 0, accepted = 0, refused = 0;
+	struct anywhere_bpf__bss *bss = self->t.skel->bss;
+	struct tally *tally = &self->t.tally;
+	struct context_test *t = &self->t;
+	struct text rest = {};
+	char line[1024] = "";
+	struct stream_stats st;
+	int i, level, clock = -1;
+
+	ASSERT_EQ(0, pthread_create(&t->reader, NULL, read_thread, t));
+	ASSERT_EQ(0, pthread_create(&t->writer, NULL, write_thread, t));
+	if (variant->memory_pressure)
+		ASSERT_EQ(0, pthread_create(&t->pressure, NULL, pressure_thread, t));
+
+	if (variant->clock) {
+		clock = start_clock();
+		ASSERT_LE(0, clock);
+	}
+
+	level = quiet_console();
+	while (bss->attempts[variant->context] < variant->attempts) {
+		if (variant->nmi && !send_nmis())
+			break;
+		usleep(1000);
+		/* Where the context can't be told there is nothing to wait for */
+		if (bss->number > 100000 && !bss->context_known)
+			break;
+	}
+	klogctl(8, NULL, level);
+	if (variant->clock)
+		close(clock);
+
+	flag_set(&t->stop_pressure);
+	if (variant->memory_pressure)
+		pthread_join(t->pressure, NULL);
+	flag_set(&t->stop_writer);
+	pthread_join(t->writer, NULL);
+	bpf_link__destroy(t->link);
+	/* Until the other CPUs have left the program */
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	flag_set(&t->stop_reader);
+	pthread_join(t->reader, NULL);
+
+	/* Two programs have printed where one of them is not the writer */
+	ASSERT_EQ(0, stream_drain(bpf_program__fd(t->prog), STDOUT, 4096, &rest));
+	tally_text(tally, rest.data, rest.len);
+	text_free(&rest);
+
+	if (!bss->context_known)
+		SKIP(return, "can't tell the context on this architecture");
+	ASSERT_LE(variant->attempts, bss->attempts[variant->context]);
+	EXPECT_LT(0, bss->accepted[variant->context]);
+	EXPECT_EQ(0, bss->unexpected)
+		TH_LOG("error %d", bss->unexpected_error);
+	EXPECT_EQ(0, kmsg_bugs(t->kmsg, line, sizeof(line))) TH_LOG("%s", line);
+
+	EXPECT_FALSE(tally->bad) TH_LOG("bad line '%s'", tally->line);
+	for (i = 0; i < NR_CONTEXTS; i++) {
+		TH_LOG("context %d: %llu accepted, %llu refused", i,
+		       (unsigned long long)bss->accepted[i],
+		       (unsigned long long)bss->refused[i]);
+		EXPECT_EQ(bss->accepted[i], tally->lines[i]);
+		EXPECT_EQ(bss->attempts[i], bss->accepted[i] + bss->refused[i]);
+		attempts += bss->attempts[i];
+		accepted += bss->accepted[i];
+		refused += bss->refused[i];
+	}
+
+	SKIP_UNLESS_OURS(t->fd);
+	ASSERT_EQ(0, sum_stats(t, &st));
+	EXPECT_EQ(accepted, st.written_msgs);
+	EXPECT_EQ(refused, st.dropped_msgs);
+	EXPECT_EQ(0, st.unread_bytes);
+	EXPECT_EQ(attempts, bss->number);
+}
+
+#define FAIL_DIR	"/sys/kernel/debug/fail_page_alloc/"
+
+static bool fail_pages(bool fail)
+{
+	return write_file(FAIL_DIR "task-filter", "Y") &&
+	       write_file(FAIL_DIR "ignore-gfp-wait", "Y") &&
+	       write_file(FAIL_DIR "min-order", "0") &&
+	       write_file(FAIL_DIR "verbose", "0") &&
+	       write_file(FAIL_DIR "interval", "1") &&
+	       write_file(FAIL_DIR "space", "0") &&
+	       write_file(FAIL_DIR "times", "-1") &&
+	       write_file("/proc/thread-self/make-it-fail", fail ? "1" : "0") &&
+	       write_file(FAIL_DIR "probability", fail ? "100" : "0");
+}
+
+TEST(without_memory_is_enomem_and_counted_and_recovers)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_512, .count = 1000 };
+	char line[1024] = "";
+	struct stream_stats st;
+	struct say_bpf *skel;
+	bool failing;
+	int fd, kmsg;
+
+	mount_debugfs();
+	skel = say_load(&fd);
+	ASSERT_NE(NULL, skel);
+	SKIP_UNLESS_OURS(fd);
+	if (access(FAIL_DIR, F_OK))
+		SKIP(return, "kernel without CONFIG_FAIL_PAGE_ALLOC");
+	kmsg = kmsg_open();
+
+	failing = fail_pages(true);
+	if (failing)
+		say(fd, &args);
+	ASSERT_TRUE(fail_pages(false));
+	ASSERT_TRUE(failing);
+
+	/* What fits the page that the CPU has is accepted, no more */
+	EXPECT_LT(0, args.refused);
+	EXPECT_EQ(-ENOMEM, args.error);
+	EXPECT_EQ(0, args.other_errors);
+	EXPECT_EQ(1000, args.accepted + args.refused);
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	EXPECT_EQ(args.accepted, st.written_msgs);
+	EXPECT_EQ(args.accepted * 512, st.unread_bytes);
+	EXPECT_EQ(args.refused, st.dropped_msgs);
+	EXPECT_EQ(args.refused * 512, st.dropped_bytes);
+
+	/* Nothing of what failed is held against the stream */
+	EXPECT_EQ(0, say_all(fd, STDOUT, SAY_512, CAPACITY / 512 - args.accepted, NULL));
+	EXPECT_EQ(-ENOSPC, say_all(fd, STDOUT, SAY_CHAR, 1, NULL));
+	EXPECT_EQ(CAPACITY, stream_discard(fd, STDOUT));
+	EXPECT_EQ(0, kmsg_bugs(kmsg, line, sizeof(line))) TH_LOG("%s", line);
+	close(kmsg);
+	say_bpf__destroy(skel);
+}
+
+STREAMS_TEST_MAIN

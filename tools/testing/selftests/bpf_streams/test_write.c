@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The kfuncs that print: formats, lengths, errors, permission */
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "streams_test.h"
+#include "formats.h"
+#include "formats.skel.h"
+#include "errors.skel.h"
+#include "lock.skel.h"
+#include "caps.skel.h"
+#include "nested.skel.h"
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON	38
+#endif
+#ifndef CAP_BPF
+#define CAP_BPF		39
+#endif
+
+/* The first argument of each row only: the others are the BPF program's */
+#define FORMAT_ROW(fmt, expected, ...) { fmt, expected },
+static const struct {
+	const char *fmt;
+	const char *expected;
+} formats[] = { FORMATS(FORMAT_ROW) };
+
+#define BAD_FORMAT_ROW(fmt, ...) fmt,
+static const char * const bad_formats[] = { BAD_FORMATS(BAD_FORMAT_ROW) };
+
+static long read_string(int fd, char *buf, size_t size)
+{
+	long len = stream_read(fd, STDOUT, buf, size - 1);
+
+	if (len >= 0)
+		buf[len] = '\0';
+	return len;
+}
+
+TEST(every_conversion_prints_what_bpf_snprintf_does)
+{
+	char user_string[] = "user's string";
+	struct formats_bpf *skel;
+	char got[2048];
+	size_t i;
+	int fd;
+
+	skel = formats_bpf__open_and_load();
+	ASSERT_NE(NULL, skel);
+	memset(skel->bss->long_string, 'l', sizeof(skel->bss->long_string) - 1);
+	fd = bpf_program__fd(skel->progs.format);
+
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		struct format_args args = {
+			.index = i,
+			.user_string = (uintptr_t)user_string,
+		};
+
+		memset(skel->bss->want, 0, sizeof(skel->bss->want));
+		ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+		EXPECT_LT(0, args.snprintf_len);
+		EXPECT_EQ(0, args.stream_err)
+			TH_LOG("format \"%s\"", formats[i].fmt);
+		ASSERT_LE(0, read_string(fd, got, sizeof(got)));
+		EXPECT_STREQ(skel->bss->want, got)
+			TH_LOG("format \"%s\"", formats[i].fmt);
+		EXPECT_STREQ(formats[i].expected ?: skel->bss->want, got);
+		EXPECT_EQ(args.snprintf_len, strlen(got) + 1);
+	}
+	formats_bpf__destroy(skel);
+}
+
+FIXTURE(error)
+{
+	struct errors_bpf *skel;
+	int raw_fd;
+};
+
+FIXTURE_SETUP(error)
+{
+	self->skel = errors_bpf__open_and_load();
+	ASSERT_NE(NULL, self->skel);
+	self->raw_fd = bpf_program__fd(self->skel->progs.raw);
+}
+
+FIXTURE_TEARDOWN(error)
+{
+	errors_bpf__destroy(self->skel);
+}
+
+/* Calls the kfunc by each prototype that the kernel has; the errors must agree */
+static int raw_call(int fd, __u32 stream, __u32 len)
+{
+	struct raw_args args = { .stream = stream, .len = len };
+
+	if (run_prog(fd, &args, sizeof(args)))
+		return -errno;
+	if (args.err == 1)
+		return args.err_impl;
+	if (args.err_impl == 1)
+		return args.err;
+	return args.err == args.err_impl ? args.err : 2;
+}
+
+TEST_F(error, prototype_without_program_prints)
+{
+	struct raw_args args = { .stream = STDERR, .len = 16 };
+	char buf[100] = {};
+	const char *want = "1 and 2\n1 and 2\n";
+
+	if (!kernel_has_func("bpf_stream_vprintk"))
+		SKIP(return, "no bpf_stream_vprintk()");
+	ASSERT_EQ(0, run_prog(self->raw_fd, &args, sizeof(args)));
+	EXPECT_EQ(0, args.err);
+	if (args.err_impl)
+		want += 8;
+	EXPECT_EQ(strlen(want), stream_read(self->raw_fd, STDERR, buf, sizeof(buf)));
+	EXPECT_STREQ(want, buf);
+}
+
+TEST_F(error, prototype_with_program_prints)
+{
+	struct raw_args args = { .stream = STDERR, .len = 16 };
+	char buf[100] = {};
+	const char *want = "1 and 2\n1 and 2\n";
+
+	if (!kernel_has_func("bpf_stream_vprintk_impl"))
+		SKIP(return, "no bpf_stream_vprintk_impl()");
+	ASSERT_EQ(0, run_prog(self->raw_fd, &args, sizeof(args)));
+	EXPECT_EQ(0, args.err_impl);
+	if (args.err)
+		want += 8;
+	EXPECT_EQ(strlen(want), stream_read(self->raw_fd, STDERR, buf, sizeof(buf)));
+	EXPECT_STREQ(want, buf);
+}
+
+/* Both are there from us, whatever later kernels have dropped */
+TEST_F(error, kernel_has_both_prototypes)
+{
+	SKIP_UNLESS_OURS(self->raw_fd);
+	EXPECT_TRUE(kernel_has_func("bpf_stream_vprintk"));
+	EXPECT_TRUE(kernel_has_func("bpf_stream_vprintk_impl"));
+}
+
+TEST_F(error, unknown_stream_is_enoent)
+{
+	static const __u32 ids[] = { 0, 3, 4, 64, 1U << 31, -1 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++)
+		EXPECT_EQ(-ENOENT, raw_call(self->raw_fd, ids[i], 16));
+	EXPECT_EQ(0, stream_discard(self->raw_fd, STDOUT));
+	EXPECT_EQ(0, stream_discard(self->raw_fd, STDERR));
+}
+
+TEST_F(error, bad_argument_size_is_einval)
+{
+	/* Of the two numbers in the format: none, one, parts of one, 13 of them */
+	static const __u32 lens[] = { 0, 8, 1, 4, 12, 17, 23, 95, 97, 104, 128 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(lens); i++)
+		EXPECT_EQ(-EINVAL, raw_call(self->raw_fd, STDOUT, lens[i]))
+			TH_LOG("%u bytes of arguments", lens[i]);
+	EXPECT_EQ(0, stream_discard(self->raw_fd, STDOUT));
+}
+
+TEST_F(error, twelve_arguments_are_accepted)
+{
+	char buf[100];
+
+	EXPECT_EQ(0, raw_call(self->raw_fd, STDOUT, 12 * 8));
+	EXPECT_LE(8, stream_read(self->raw_fd, STDOUT, buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp(buf, "1 and 2\n", 8));
+}
+
+TEST_F(error, bad_format_is_einval)
+{
+	int fd = bpf_program__fd(self->skel->progs.bad_format);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(bad_formats); i++) {
+		struct bad_format_args args = { .index = i };
+
+		ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+		EXPECT_EQ(-EINVAL, args.err)
+			TH_LOG("format \"%s\"", bad_formats[i]);
+	}
+	EXPECT_EQ(0, stream_discard(fd, STDOUT));
+}
+
+/* Two strings of 600 bytes: refused, for whichever buffer, as too long */
+TEST_F(error, arguments_that_overflow_the_buffers_are_e2big)
+{
+	int fd = bpf_program__fd(self->skel->progs.long_args);
+	struct bad_format_args args = {};
+
+	SKIP_UNLESS_OURS(fd);
+	memset(self->skel->bss->long_string, 'l',
+	       sizeof(self->skel->bss->long_string) - 1);
+	ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+	EXPECT_EQ(-E2BIG, args.err);
+	EXPECT_EQ(0, stream_discard(fd, STDOUT));
+}
+
+TEST_F(error, no_arguments_may_be_null)
+{
+	int fd = bpf_program__fd(self->skel->progs.no_args);
+	char buf[100] = {};
+	struct raw_args args;
+
+	ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+	EXPECT_LE(0, args.err);
+	EXPECT_LE(0, args.err_impl);
+	EXPECT_LE(13, stream_read(fd, STDOUT, buf, sizeof(buf)));
+	EXPECT_EQ(0, strncmp(buf, "no arguments\n", 13));
+}
+
+/* By the verifier or, should that let it pass, by the kfunc */
+TEST(null_arguments_of_some_size_are_refused)
+{
+	struct errors_bpf *skel = errors_bpf__open();
+	struct raw_args args;
+	int fd;
+
+	ASSERT_NE(NULL, skel);
+	bpf_program__set_autoload(skel->progs.null_args, true);
+	quiet_libbpf(true);
+	if (!errors_bpf__load(skel)) {
+		fd = bpf_program__fd(skel->progs.null_args);
+		ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+		EXPECT_TRUE(args.err == 1 || args.err == -EINVAL);
+		EXPECT_TRUE(args.err_impl == 1 || args.err_impl == -EINVAL);
+		EXPECT_EQ(0, stream_discard(fd, STDOUT));
+	}
+	errors_bpf__destroy(skel);
+}
+
+FIXTURE(length)
+{
+	struct say_bpf *skel;
+	int fd;
+};
+
+FIXTURE_SETUP(length)
+{
+	self->skel = say_load(&self->fd);
+	ASSERT_NE(NULL, self->skel);
+}
+
+FIXTURE_TEARDOWN(length)
+{
+	say_bpf__destroy(self->skel);
+}
+
+TEST_F(length, of_1023_is_accepted_whole)
+{
+	char buf[2048];
+	__u64 seq = 42;
+
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1, &seq));
+	ASSERT_EQ(1023, stream_read(self->fd, STDOUT, buf, sizeof(buf)));
+	EXPECT_EQ('0', buf[0]);
+	EXPECT_EQ(0, memcmp(buf + 1020, "42\n", 3));
+}
+
+TEST_F(length, of_1024_is_e2big)
+{
+	SKIP_UNLESS_OURS(self->fd);
+	EXPECT_EQ(-E2BIG, say_all(self->fd, STDOUT, SAY_1024, 1, NULL));
+	EXPECT_EQ(0, stream_discard(self->fd, STDOUT));
+}
+
+TEST_F_TIMEOUT(length, five_thousand_over_long_leave_the_stream_writable, 120)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_1024, .count = 5000 };
+
+	SKIP_UNLESS_OURS(self->fd);
+	ASSERT_EQ(0, say(self->fd, &args));
+	EXPECT_EQ(5000, args.refused);
+	EXPECT_EQ(-E2BIG, args.error);
+	EXPECT_EQ(0, args.other_errors);
+
+	/* Had each been charged, the stream would be full: 5000 * 1024 > 4 MiB */
+	EXPECT_EQ(0, say_all(self->fd, STDOUT, SAY_512, CAPACITY / 512, NULL));
+	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
+}
+
+TEST_F(length, of_zero_is_success_and_queues_nothing)
+{
+	struct stream_stats st;
+	char buf[16];
+
+	SKIP_UNLESS_OURS(self->fd);
+	EXPECT_EQ(0, say_all(self->fd, STDOUT, SAY_EMPTY, 3, NULL));
+	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 0));
+	EXPECT_EQ(0, stream_read(self->fd, STDOUT, buf, sizeof(buf)));
+
+	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &st));
+	EXPECT_EQ(0, st.written_msgs);
+	EXPECT_EQ(0, st.written_bytes);
+	EXPECT_EQ(0, st.dropped_msgs);
+
+	/* Between others it is not seen either */
+	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 2));
+	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 0));
+	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 2));
+	EXPECT_EQ(4, stream_read(self->fd, STDOUT, buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp(buf, "abab", 4));
+}
+
+TEST_F_TIMEOUT(length, a_million_empty_messages_hold_no_memory, 300)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_EMPTY, .count = 1000000 };
+	long before;
+
+	SKIP_UNLESS_OURS(self->fd);
+	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
+	ASSERT_EQ(1, stream_discard(self->fd, STDOUT));
+
+	before = free_memory();
+	ASSERT_EQ(0, say(self->fd, &args));
+	EXPECT_EQ(1000000, args.accepted);
+	EXPECT_TRUE(memory_is_back(before, MIB));
+	EXPECT_EQ(0, stream_discard(self->fd, STDOUT));
+	EXPECT_EQ(0, say_all(self->fd, STDOUT, SAY_512, CAPACITY / 512, NULL));
+}
+
+TEST(prints_with_bpf_spin_lock_held)
+{
+	struct lock_bpf *skel = lock_bpf__open_and_load();
+	char buf[100];
+	int fd, ret;
+
+	ASSERT_NE(NULL, skel);
+	fd = bpf_program__fd(skel->progs.under_lock);
+	ASSERT_EQ(0, run_tc(fd, &ret));
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(8, read_string(fd, buf, sizeof(buf)));
+	EXPECT_STREQ("value 1\n", buf);
+	lock_bpf__destroy(skel);
+}
+
+/* Runs in a child: what is given up doesn't come back */
+static int keep_only_caps(__u64 caps)
+{
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = caps, .permitted = caps },
+		{ .effective = caps >> 32, .permitted = caps >> 32 },
+	};
+
+	return syscall(__NR_capset, &hdr, data);
+}
+
+/* 0 if it could be loaded, 1 if not, anything else: the test is broken */
+static int load_with_caps(__u64 caps, bool prints)
+{
+	struct caps_bpf *skel;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (pid < 0)
+		return 2;
+	if (!pid) {
+		quiet_libbpf(true);
+		skel = caps_bpf__open();
+		if (!skel || keep_only_caps(caps))
+			_exit(3);
+		bpf_program__set_autoload(skel->progs.prints, prints);
+		bpf_program__set_autoload(skel->progs.is_silent, !prints);
+		_exit(!!caps_bpf__load(skel));
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 4;
+	return WEXITSTATUS(status);
+}
+
+TEST(without_cap_perfmon_is_refused_at_load)
+{
+	const __u64 bpf = 1ULL << CAP_BPF, perfmon = 1ULL << CAP_PERFMON;
+	struct say_bpf *skel;
+	int fd;
+
+	/* The capabilities suffice for the program, just not for the kfunc */
+	ASSERT_EQ(0, load_with_caps(bpf, false));
+	ASSERT_EQ(0, load_with_caps(bpf | perfmon, true));
+
+	skel = say_load(&fd);
+	ASSERT_NE(NULL, skel);
+	SKIP_UNLESS_OURS(fd);
+	EXPECT_EQ(1, load_with_caps(bpf, true));
+	say_bpf__destroy(skel);
+}
+
+/* Attach the four programs to 'func', print, and count */
+static int print_nested(struct nested_bpf *skel, const char *func)
+{
+	struct bpf_program *prog;
+	int err;
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		if (bpf_program__type(prog) != BPF_PROG_TYPE_TRACING)
+			continue;
+		err = bpf_program__set_attach_target(prog, 0, func);
+		if (err)
+			return err;
+	}
+	err = nested_bpf__load(skel);
+	if (err)
+		return err;
+	err = nested_bpf__attach(skel);
+	if (err)
+		return err;
+	skel->bss->pid = getpid();
+	return run_prog(bpf_program__fd(skel->progs.outermost), NULL, 0);
+}
+
+TEST(nesting_deeper_than_the_buffers_is_ebusy_and_counted)
+{
+	static const char * const funcs[] = {
+		"strncpy_from_kernel_nofault", "bstr_printf",
+	};
+	unsigned long long written = 0, dropped = 0, read = 0;
+	struct nested_bpf *skel = NULL;
+	struct stream_stats st;
+	struct bpf_program *prog;
+	char line[1024] = "";
+	struct text t = {};
+	int fd, kmsg;
+	size_t i;
+
+	kmsg = kmsg_open();
+	ASSERT_LE(0, kmsg);
+
+	/* Which function formatting calls, and may be traced, is up to the kernel */
+	quiet_libbpf(true);
+	for (i = 0; i < ARRAY_SIZE(funcs); i++) {
+		skel = nested_bpf__open();
+		ASSERT_NE(NULL, skel);
+		if (!print_nested(skel, funcs[i]) && skel->bss->accepted > 1)
+			break;
+		nested_bpf__destroy(skel);
+		skel = NULL;
+	}
+	quiet_libbpf(false);
+	ASSERT_NE(NULL, skel) TH_LOG("nothing to attach to while formatting");
+	nested_bpf__detach(skel);
+	SKIP_UNLESS_OURS(bpf_program__fd(skel->progs.outermost));
+
+	EXPECT_LE(3, skel->bss->accepted);
+	EXPECT_LT(0, skel->bss->busy);
+	EXPECT_EQ(0, skel->bss->other);
+
+	bpf_object__for_each_program(prog, skel->obj) {
+		fd = bpf_program__fd(prog);
+		ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+		written += st.written_msgs;
+		dropped += st.dropped_msgs;
+		ASSERT_EQ(0, stream_drain(fd, STDOUT, 4096, &t));
+	}
+	for (i = 0; i < t.len; i++)
+		read += t.data[i] == '\n';
+	EXPECT_EQ(skel->bss->accepted, written);
+	EXPECT_EQ(skel->bss->accepted, read);
+	EXPECT_EQ(skel->bss->busy, dropped);
+	EXPECT_EQ(0, kmsg_bugs(kmsg, line, sizeof(line))) TH_LOG("%s", line);
+
+	text_free(&t);
+	close(kmsg);
+	nested_bpf__destroy(skel);
+}
+
+STREAMS_TEST_MAIN
