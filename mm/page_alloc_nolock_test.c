@@ -33,39 +33,54 @@ static bool works_with_irqs_disabled(void)
 	return IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_PREEMPT_RT);
 }
 
-/* Several locks of a class: lockdep wants to see trylocks. */
+/*
+ * Several locks of a class: lockdep wants to see trylocks. The annotations hide
+ * from sparse, which cannot count them, that they stay taken.
+ */
 static void lock_pcps(void)
 {
+	struct per_cpu_pages *pcp;
 	struct zone *zone;
 
-	for_each_populated_zone(zone)
-		while (!spin_trylock(&this_cpu_ptr(zone->per_cpu_pageset)->lock))
+	for_each_populated_zone(zone) {
+		pcp = this_cpu_ptr(zone->per_cpu_pageset);
+		while (!spin_trylock(&pcp->lock))
 			cpu_relax();
+		__release(&pcp->lock);
+	}
 }
 
 static void unlock_pcps(void)
 {
+	struct per_cpu_pages *pcp;
 	struct zone *zone;
 
-	for_each_populated_zone(zone)
-		spin_unlock(&this_cpu_ptr(zone->per_cpu_pageset)->lock);
+	for_each_populated_zone(zone) {
+		pcp = this_cpu_ptr(zone->per_cpu_pageset);
+		__acquire(&pcp->lock);
+		spin_unlock(&pcp->lock);
+	}
 }
 
 static void lock_zones(void)
 {
 	struct zone *zone;
 
-	for_each_populated_zone(zone)
+	for_each_populated_zone(zone) {
 		while (!spin_trylock(&zone->lock))
 			cpu_relax();
+		__release(&zone->lock);
+	}
 }
 
 static void unlock_zones(void)
 {
 	struct zone *zone;
 
-	for_each_populated_zone(zone)
+	for_each_populated_zone(zone) {
+		__acquire(&zone->lock);
 		spin_unlock(&zone->lock);
+	}
 }
 
 static struct page *must_alloc(struct kunit *test, unsigned int order)

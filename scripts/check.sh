@@ -116,7 +116,7 @@ selftests() {
 		say "running ${#rest[@]} test programs in the machine"
 		rc=0
 		child "$SCRIPTS/vm.sh" --log "$LOGS/selftests-$run.console" --mem 2048 \
-			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan \
+			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan --append kunit.enable=1 \
 			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$out") || rc=$?
 		wait_for_tee
 		count_selftests "$out"

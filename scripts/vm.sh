@@ -281,8 +281,8 @@ kvm_works() {
 	fi
 	say "trying whether kvm works (30 s at most)"
 	outcome=no
-	if ACCEL=kvm CMD='' BOOT_TIMEOUT=30 TIMEOUT=30 "$SCRIPTS/vm.sh" --tries 1 \
-	   --kernel "$KERNEL" --initramfs "$INITRAMFS" --log "$WORK/probe" -- true \
+	if CMD='' child "$SCRIPTS/vm.sh" --accel kvm --boot-timeout 30 --timeout 30 \
+	   --tries 1 --cpu '' --append '' --kernel "$KERNEL" --initramfs "$INITRAMFS" --log "$WORK/probe" -- true \
 	   >"$WORK/probe.out" 2>&1; then
 		outcome=yes
 	fi

@@ -62,7 +62,7 @@ ours_in_log() {
 			split($0, a, ":")
 			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
 		}
-		/^[^ ]/ && !/^[^ :]+:[0-9]+/ { show = 0 }
+		(/^[^ ]/ && !/^[^ :]+:[0-9]+/) || /^  [A-Z]+ / { show = 0 }
 		show { print "    | " $0; found = 1 }
 		END { exit !found }'
 }
@@ -89,11 +89,15 @@ if ((${#OBJECTS[@]} == 0)); then
 	exit 0
 fi
 cmp -s "$KERNEL_OUT/.config" "$OUT/.config" || cp "$KERNEL_OUT/.config" "$OUT/.config"
+# What an interrupted run compiled must be compiled again to show its warnings
+if [[ -e $OUT/.unfinished ]]; then
+	(cd "$OUT" && rm -f "${OBJECTS[@]}")
+fi
+: >"$OUT/.unfinished"
 step "compiling ${#OBJECTS[@]} objects with $WHAT" "$LOG" compile "${ARGS[@]}"
 if ours_in_log >"$WORK/found"; then
 	cat "$WORK/found" >&2
-	# so that the next run sees them again
-	(cd "$OUT" && rm -f "${OBJECTS[@]}")
 	die "$WHAT finds the above in our code (log: $(rel "$LOG"))"
 fi
+rm -f "$OUT/.unfinished"
 say "$WHAT: nothing in our lines of ${#OBJECTS[@]} objects"

@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(rounds)
 	say_bpf__destroy(self->skel);
 }
 
-TEST_F_TIMEOUT(rounds, are_full_at_exactly_4_mib_each_time, 300)
+TEST_F(rounds, are_full_at_exactly_4_mib_each_time)
 {
 	long rest = CAPACITY % variant->size;
 	int round, error;
@@ -93,7 +93,7 @@ TEST_F_TIMEOUT(rounds, are_full_at_exactly_4_mib_each_time, 300)
 	}
 }
 
-TEST_F_TIMEOUT(capacity, message_is_accepted_only_if_it_fits_whole, 120)
+TEST_F(capacity, message_is_accepted_only_if_it_fits_whole)
 {
 	ASSERT_EQ(0, fill_but(self->skel, self->fd, 10));
 	EXPECT_EQ(-ENOSPC, say_bytes(self->skel, STDOUT, 11));
@@ -103,14 +103,14 @@ TEST_F_TIMEOUT(capacity, message_is_accepted_only_if_it_fits_whole, 120)
 	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
 }
 
-TEST_F_TIMEOUT(capacity, empty_message_fits_a_full_stream, 120)
+TEST_F(capacity, empty_message_fits_a_full_stream)
 {
 	ASSERT_EQ(0, fill_but(self->skel, self->fd, 1));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 0));
 }
 
-TEST_F_TIMEOUT(capacity, what_was_read_makes_room_to_the_byte, 120)
+TEST_F(capacity, what_was_read_makes_room_to_the_byte)
 {
 	char buf[1024];
 
@@ -131,7 +131,7 @@ TEST_F_TIMEOUT(capacity, what_was_read_makes_room_to_the_byte, 120)
 	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
 }
 
-TEST_F_TIMEOUT(capacity, refused_writes_leave_it_unchanged, 300)
+TEST_F(capacity, refused_writes_leave_it_unchanged)
 {
 	static const struct {
 		__u32 stream;
@@ -163,7 +163,7 @@ TEST_F_TIMEOUT(capacity, refused_writes_leave_it_unchanged, 300)
 	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
 }
 
-TEST_F_TIMEOUT(capacity, full_stream_leaves_others_writable, 120)
+TEST_F(capacity, full_stream_leaves_others_writable)
 {
 	struct say_bpf *other;
 	int fd, error;
@@ -196,7 +196,7 @@ static void *fill_thread(void *arg)
 }
 
 /* Writers that race for the last bytes: never too much, and nothing stays taken */
-TEST_F_TIMEOUT(capacity, is_exact_after_writers_raced_for_it, 300)
+TEST_F(capacity, is_exact_after_writers_raced_for_it)
 {
 	struct filler fillers[WRITERS];
 	long accepted, count;
@@ -225,7 +225,7 @@ TEST_F_TIMEOUT(capacity, is_exact_after_writers_raced_for_it, 300)
 	}
 }
 
-TEST_F_TIMEOUT(capacity, drained_stream_gives_its_memory_back, 300)
+TEST_F(capacity, drained_stream_gives_its_memory_back)
 {
 	long before, used;
 	int i, error;
@@ -246,7 +246,7 @@ TEST_F_TIMEOUT(capacity, drained_stream_gives_its_memory_back, 300)
 	}
 }
 
-TEST_F_TIMEOUT(capacity, memory_is_bounded_for_messages_of_one_byte, 300)
+TEST_F(capacity, memory_is_bounded_for_messages_of_one_byte)
 {
 	long before, used, count, first = 0;
 	int round, error;
@@ -283,7 +283,7 @@ TEST_F_TIMEOUT(capacity, memory_is_bounded_for_messages_of_one_byte, 300)
  */
 #define INTERLEAVED	4000
 
-TEST_F_TIMEOUT(capacity, unread_bytes_dont_pin_what_another_program_had_read, 300)
+TEST_F(capacity, unread_bytes_dont_pin_what_another_program_had_read)
 {
 	struct say_bpf *other;
 	long before;
@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(capacity, unread_bytes_dont_pin_what_another_program_had_read, 30
 	say_bpf__destroy(other);
 }
 
-TEST_F_TIMEOUT(capacity, unread_stderr_doesnt_pin_stdout_that_was_read, 300)
+TEST_F(capacity, unread_stderr_doesnt_pin_stdout_that_was_read)
 {
 	long before;
 	int i;

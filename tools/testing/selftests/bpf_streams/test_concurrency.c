@@ -114,7 +114,7 @@ FIXTURE_TEARDOWN(writers)
 	say_bpf__destroy(self->skel);
 }
 
-TEST_F_TIMEOUT(writers, one_reader_gets_every_message_once_whole_in_order, 300)
+TEST_F(writers, one_reader_gets_every_message_once_whole_in_order)
 {
 	unsigned long long next[WRITERS] = {}, refused = 0;
 	struct writer writers[WRITERS];
@@ -390,7 +390,7 @@ static void fill_gaps(struct read_test *t)
 	qsort(t->chunks, t->nr_chunks, sizeof(*t->chunks), by_pos);
 }
 
-TEST_F_TIMEOUT(readers, get_every_byte_once_and_split_only_at_a_full_buffer, 300)
+TEST_F(readers, get_every_byte_once_and_split_only_at_a_full_buffer)
 {
 	size_t i, pos = 0;
 	__u64 seq = 0;

@@ -65,7 +65,7 @@ FIXTURE_TEARDOWN(unload)
 {
 }
 
-TEST_F_TIMEOUT(unload, frees_the_text_that_nobody_read, 300)
+TEST_F(unload, frees_the_text_that_nobody_read)
 {
 	char buf[700];
 	struct say_bpf *skel;
@@ -144,7 +144,7 @@ static bool is_prefix(const struct text *t, unsigned int writer)
 	return ok;
 }
 
-TEST_F_TIMEOUT(unload, races_with_readers_and_writers, 300)
+TEST_F(unload, races_with_readers_and_writers)
 {
 	int i, j, fd, round;
 
@@ -340,7 +340,7 @@ static bool reader_sleeps(pid_t pid)
 	}
 }
 
-TEST_F_TIMEOUT(stuck, reader_doesnt_make_others_unkillable, 120)
+TEST_F(stuck, reader_doesnt_make_others_unkillable)
 {
 	int status;
 	pid_t pid;
@@ -355,7 +355,7 @@ TEST_F_TIMEOUT(stuck, reader_doesnt_make_others_unkillable, 120)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F_TIMEOUT(stuck, reader_makes_others_wait_until_a_signal, 120)
+TEST_F(stuck, reader_makes_others_wait_until_a_signal)
 {
 	int status;
 	pid_t pid;
@@ -370,7 +370,7 @@ TEST_F_TIMEOUT(stuck, reader_makes_others_wait_until_a_signal, 120)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_unloading, 120)
+TEST_F(stuck, reader_doesnt_hold_up_unloading)
 {
 	__u32 map = first_map_id(self->fd);
 	int status;
@@ -392,7 +392,7 @@ TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_unloading, 120)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_writers_or_the_other_stream, 120)
+TEST_F(stuck, reader_doesnt_hold_up_writers_or_the_other_stream)
 {
 	struct stuck_reader *r = &self->reader;
 	char buf[100];

@@ -228,7 +228,7 @@ TEST_F(read, larger_buffer_than_text)
 	EXPECT_EQ(0, stream_read(self->fd, STDOUT, buf, sizeof(buf)));
 }
 
-TEST_F_TIMEOUT(read, ten_thousand_messages_in_one_read, 120)
+TEST_F(read, ten_thousand_messages_in_one_read)
 {
 	char *buf;
 
@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(read, ten_thousand_messages_in_one_read, 120)
 }
 
 /* A buffer whose pages nobody has touched: the copy faults each of them in */
-TEST_F_TIMEOUT(read, fresh_pages_are_faulted_in, 120)
+TEST_F(read, fresh_pages_are_faulted_in)
 {
 	char *buf;
 
@@ -257,7 +257,7 @@ TEST_F_TIMEOUT(read, fresh_pages_are_faulted_in, 120)
 }
 
 /* Reads and writes in turn, so that a read finds text new and left over */
-TEST_F_TIMEOUT(read, order_of_one_writer_is_kept, 120)
+TEST_F(read, order_of_one_writer_is_kept)
 {
 	__u64 state = 0x5eed;
 	char buf[2000];
@@ -345,7 +345,7 @@ FIXTURE_TEARDOWN(chunks)
 	say_bpf__destroy(self->skel);
 }
 
-TEST_F_TIMEOUT(chunks, fill_the_buffer_while_there_is_text, 120)
+TEST_F(chunks, fill_the_buffer_while_there_is_text)
 {
 	size_t left = self->want.len, pos = 0, expect;
 	char buf[8192];
@@ -395,7 +395,7 @@ FIXTURE_TEARDOWN(fault)
 	say_bpf__destroy(self->skel);
 }
 
-TEST_F_TIMEOUT(fault, short_count_where_the_second_page_is_missing, 120)
+TEST_F(fault, short_count_where_the_second_page_is_missing)
 {
 	char *end = self->buf + self->page;
 	__u64 seq = 0;

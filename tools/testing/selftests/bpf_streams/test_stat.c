@@ -88,7 +88,7 @@ TEST_F(stat, message_for_an_unknown_stream_is_not_counted)
 	EXPECT_STATS(STDERR, 0, 0, 0, 0, 0);
 }
 
-TEST_F_TIMEOUT(stat, refused_messages_are_dropped_with_their_length, 120)
+TEST_F(stat, refused_messages_are_dropped_with_their_length)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_512, .count = 10000 };
 	const long fits = CAPACITY / 512, lost = 10000 - CAPACITY / 512;
@@ -107,7 +107,7 @@ TEST_F_TIMEOUT(stat, refused_messages_are_dropped_with_their_length, 120)
 }
 
 /* Text unread, a message a byte: the limit is the memory, the counts are right */
-TEST_F_TIMEOUT(stat, messages_refused_for_memory_are_dropped_too, 120)
+TEST_F(stat, messages_refused_for_memory_are_dropped_too)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = 600000 };
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the tests of BPF streams share, see streams_test.h */
-#include <ctype.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/mount.h>
@@ -348,21 +347,16 @@ int kmsg_bugs(int fd, char *line, size_t size)
 	}
 }
 
-bool write_file(const char *path, const char *fmt, ...)
+bool write_file(const char *path, const char *text)
 {
-	char buf[128];
-	va_list ap;
-	int fd, len;
+	ssize_t len = strlen(text);
 	bool ok;
-
-	va_start(ap, fmt);
-	len = vsnprintf(buf, sizeof(buf), fmt, ap);
-	va_end(ap);
+	int fd;
 
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	ok = write(fd, buf, len) == len;
+	ok = write(fd, text, len) == len;
 	close(fd);
 	return ok;
 }
