@@ -65,23 +65,6 @@ join() {
 	echo "$*"
 }
 
-# Checks dmesg-allow.txt and prints its patterns: "PATTERN ## REASON" lines
-allowed() {
-	local line pattern reason number=0 allow
-
-	allow=$(rel "$ALLOW")
-	while IFS= read -r line; do
-		number=$((number + 1))
-		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-		pattern=${line%%##*}
-		pattern=${pattern%"${pattern##*[![:space:]]}"}
-		reason=${line#*##}
-		[[ $line == *'##'* && -n ${reason// /} && -n $pattern ]] ||
-			die "$allow:$number: an entry is 'pattern ## reason', and the reason is not optional"
-		printf '%s\n' "$pattern"
-	done <"$ALLOW"
-}
-
 # scan LOG: prints each finding with what stood around it
 scan() {
 	local hits number text test shown=0
@@ -111,7 +94,7 @@ done
 (($#)) || die "which log? dmesg-scan.sh [--allow FILE] LOG..."
 WORK=$(mktemp -d)
 rm_at_exit "$WORK"
-allowed >"$WORK/allow"
+allow_patterns "$ALLOW" >"$WORK/allow"
 failed=0
 for log; do
 	# a scan of nothing must not pass

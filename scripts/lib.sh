@@ -268,3 +268,21 @@ put() {
 	cat >"$tmp"
 	mv -f "$tmp" "$1"
 }
+
+# allow_patterns FILE: checks a list of exceptions, "PATTERN ## REASON" lines, and
+# prints the patterns
+allow_patterns() {
+	local line pattern reason number=0 allow
+
+	allow=$(rel "$1")
+	while IFS= read -r line; do
+		number=$((number + 1))
+		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+		pattern=${line%%##*}
+		pattern=${pattern%"${pattern##*[![:space:]]}"}
+		reason=${line#*##}
+		[[ $line == *'##'* && -n ${reason// /} && -n $pattern ]] ||
+			die "$allow:$number: an entry is 'pattern ## reason', and the reason is not optional"
+		printf '%s\n' "$pattern"
+	done <"$1"
+}

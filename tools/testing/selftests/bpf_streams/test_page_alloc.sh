@@ -14,7 +14,7 @@ skip()
 }
 
 [ -d /sys/kernel/debug/kunit ] ||
-	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+	mount -t debugfs none /sys/kernel/debug 2>/dev/null
 [ -e "$results" ] || skip "kernel without CONFIG_PAGE_ALLOC_NOLOCK_KUNIT_TEST"
 grep -q '^    \(not \)\{0,1\}ok ' "$results" || skip "not booted with kunit.enable=1"
 
