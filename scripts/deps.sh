@@ -46,7 +46,7 @@ have_candidates() {
 	local package
 
 	for package; do
-		apt-cache policy "$package" | grep -q 'Candidate: [^(]' || return 1
+		[[ $(apt-cache policy "$package") == *'Candidate: '[!\(]* ]] || return 1
 	done
 }
 
