@@ -24,7 +24,7 @@ LOG=$LOGS/refresh
 # last_patch_of PATH: the topmost patch that changes it
 last_patch_of() {
 	series_patches | while IFS= read -r patch; do
-		if patch_files "$PATCHES/$patch" | grep -qxF "change $1"; then
+		if patch_files "$PATCHES/$patch" | grep -xF "change $1" >/dev/null; then
 			echo "$patch"
 		fi
 	done | tail -n 1
@@ -114,7 +114,7 @@ edit_top() {
 			mkdir -p "$WORK/tree/$(dirname "$path")"
 			cp "$BASE_DIR/$path" "$WORK/tree/$path"
 		fi
-		if ! quilt_here files | grep -qxF "$path"; then
+		if ! quilt_here files | grep -xF "$path" >/dev/null; then
 			quilt_here add "$path" >>"$LOG" 2>&1
 		fi
 		if ! patch --fuzz=0 --no-backup-if-mismatch -s -p0 -r - \
@@ -144,7 +144,7 @@ rewrite_patches() {
 		mkdir -p "$WORK/tree/$(dirname "$path")"
 		cp "$BASE_DIR/$path" "$WORK/tree/$path"
 	done
-	if [[ -n $PATCH ]] && ! series_patches | grep -qxF "$PATCH"; then
+	if [[ -n $PATCH ]] && ! series_patches | grep -xF "$PATCH" >/dev/null; then
 		: >"$WORK/patches/$PATCH"
 		echo "$PATCH" >>"$WORK/patches/series"
 		say "new patch $PATCH: write its header"
@@ -169,7 +169,7 @@ rewrite_patches() {
 install_patches() {
 	local file name
 
-	if [[ -n $PATCH ]] && ! series_patches | grep -qxF "$PATCH"; then
+	if [[ -n $PATCH ]] && ! series_patches | grep -xF "$PATCH" >/dev/null; then
 		{ cat "$PATCHES/series" 2>/dev/null || :; echo "$PATCH"; } | put "$PATCHES/series"
 	fi
 	for file in "$WORK"/patches/*.patch; do
@@ -191,7 +191,7 @@ concerned() {
 
 	for path in "${BASE_EDITS[@]}"; do
 		[[ ${OWNER[$path]} != "$1" ]] || return 0
-		[[ ! -f $PATCHES/$1 ]] || ! patch_files "$PATCHES/$1" | grep -qxF "change $path" || return 0
+		[[ ! -f $PATCHES/$1 ]] || ! patch_files "$PATCHES/$1" | grep -xF "change $path" >/dev/null || return 0
 	done
 	return 1
 }

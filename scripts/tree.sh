@@ -74,7 +74,7 @@ copy_base_folder() {
 base_is_current() {
 	[[ -f $BASE_DIR.id && -d $BASE_DIR && $(<"$BASE_DIR.id") == "$ID" ]] || return 1
 	[[ -d $BASE ]] || return 0
-	[[ $(rsync -an --delete --itemize-changes --exclude /.git "$BASE/" "$BASE_DIR/" |
+	[[ $(rsync -an --modify-window=-1 --delete --itemize-changes --exclude /.git "$BASE/" "$BASE_DIR/" |
 		grep -c -v '^\.d') == 0 ]]
 }
 
@@ -142,7 +142,7 @@ check_series() {
 	dups=$(series_patches | sort | uniq -d)
 	[[ -z $dups ]] || die "patches/series names twice: $dups"
 	for file in "$PATCHES"/*.patch; do
-		[[ ! -f $file ]] || series_patches | grep -qxF "$(basename "$file")" ||
+		[[ ! -f $file ]] || series_patches | grep -xF "$(basename "$file")" >/dev/null ||
 			warn "note: $(rel "$file") is not in patches/series"
 	done
 	for path in "${!overlay[@]}"; do

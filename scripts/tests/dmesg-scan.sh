@@ -3,8 +3,8 @@
 #
 # Tests of scripts/dmesg-scan.sh: real messages of the kernel, good and bad.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../test-lib.sh
+. "$(dirname "$0")/../test-lib.sh"
 
 scan() {
 	printf '[    0.000000] Linux version 6.12.1 (x@y) (gcc) #1 SMP PREEMPT\n%s\n' "$1" >"$DIR/log"

@@ -3,8 +3,8 @@
 #
 # Tests of scripts/refresh.sh, on a base of a few files.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../test-lib.sh
+. "$(dirname "$0")/../test-lib.sh"
 
 P=$DIR/repo/patches
 

@@ -3,8 +3,8 @@
 #
 # Tests of scripts/tap-lib.sh: what counts as passed and failed.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../test-lib.sh
+. "$(dirname "$0")/../test-lib.sh"
 # shellcheck source=../tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
 

@@ -3,8 +3,8 @@
 #
 # Tests of scripts/tree.sh, on a base of a few files.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../test-lib.sh
+. "$(dirname "$0")/../test-lib.sh"
 
 # Names and times of all files of the composed tree
 times() {

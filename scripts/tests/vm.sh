@@ -3,8 +3,8 @@
 #
 # Tests of scripts/vm.sh: how a run can end. Needs a built kernel.
 
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=../test-lib.sh
+. "$(dirname "$0")/../test-lib.sh"
 
 vm() {
 	STATUS=0
@@ -20,9 +20,18 @@ ended() {
 	}
 }
 
-# Processes with our folder in their command line, qemu's above all
+# The qemu that has our console in its command line, if there is one
 left_behind() {
-	grep -l -s -a -F "$DIR/console" /proc/[0-9]*/cmdline | grep -v "/$$/" || return 1
+	local file words
+
+	for file in /proc/[0-9]*/cmdline; do
+		mapfile -d '' words <"$file" || continue
+		if [[ ${words[0]:-} == *qemu-system* && "${words[*]}" == *"$DIR/console"* ]]; then
+			echo "# ${words[*]}"
+			return 0
+		fi
+	done 2>/dev/null
+	return 1
 }
 
 none_left() {
@@ -32,8 +41,7 @@ none_left() {
 		left_behind >/dev/null || return 0
 		sleep 0.1
 	done
-	left_behind | xargs -n 1 cat | tr '\0' ' '
-	return 1
+	! left_behind
 }
 
 wait_for() {

@@ -340,7 +340,7 @@ static bool reader_sleeps(pid_t pid)
 	}
 }
 
-TEST_F(stuck, reader_doesnt_make_others_unkillable)
+TEST_F_TIMEOUT(stuck, reader_doesnt_make_others_unkillable, 60)
 {
 	int status;
 	pid_t pid;
@@ -355,7 +355,7 @@ TEST_F(stuck, reader_doesnt_make_others_unkillable)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F(stuck, reader_makes_others_wait_until_a_signal)
+TEST_F_TIMEOUT(stuck, reader_makes_others_wait_until_a_signal, 60)
 {
 	int status;
 	pid_t pid;
@@ -370,7 +370,7 @@ TEST_F(stuck, reader_makes_others_wait_until_a_signal)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F(stuck, reader_doesnt_hold_up_unloading)
+TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_unloading, 60)
 {
 	__u32 map = first_map_id(self->fd);
 	int status;
@@ -392,7 +392,7 @@ TEST_F(stuck, reader_doesnt_hold_up_unloading)
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
-TEST_F(stuck, reader_doesnt_hold_up_writers_or_the_other_stream)
+TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_writers_or_the_other_stream, 60)
 {
 	struct stuck_reader *r = &self->reader;
 	char buf[100];
