@@ -19,7 +19,7 @@ static int stream_render(struct bpf_bprintf_data *data, const char *fmt,
 
 	/* The verifier has seen that fmt is a terminated, constant string. */
 	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, data);
-	if (err == -ENOSPC) /* the strings among the arguments */
+	if (err == -ENOSPC) /* the text of the arguments alone is too long */
 		return -E2BIG;
 	if (err)
 		return err;
@@ -66,13 +66,13 @@ __bpf_kfunc_start_defs();
  *
  * The interface is that of Linux 6.18 and 6.19.
  *
- * Context: Any, NMI included; a bpf_spin_lock may be held.
+ * Context: Any, NMI included. A bpf_spin_lock may be held, but not one that a
+ *          tracing program takes that can run in the course of this call.
  * Return: 0; -ENOENT without such a stream; -EINVAL if the format is wrong or
  *         does not go with the arguments, or there are more than 12 of them;
  *         -EBUSY without a format buffer, as when an NMI interrupts others
- *         that print; -E2BIG if the text is longer than 1023 bytes or the
- *         strings among the arguments are; -ENOSPC if the stream is full;
- *         -ENOMEM if no page could be had without waiting.
+ *         that print; -E2BIG if the text is longer than 1023 bytes; -ENOSPC if
+ *         the stream is full; -ENOMEM if no page could be had without waiting.
  */
 __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
 					const void *args, u32 len__sz,

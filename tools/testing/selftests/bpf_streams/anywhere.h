@@ -16,6 +16,6 @@ enum context {
 };
 
 /* Message n of context c is "<c> <n> <this many letters 'x'>\n" */
-#define ANYWHERE_PAD(n)		((unsigned int)((n) * 37 % 200))
+#define ANYWHERE_PAD(n)		((unsigned int)((n) * 37 % 450))
 
 #endif /* ANYWHERE_H */

@@ -20,7 +20,7 @@
 struct tally {
 	unsigned long long lines[NR_CONTEXTS];
 	unsigned char *seen;		/* a bit for each number */
-	char line[512];			/* the one that has not all come yet */
+	char line[600];			/* the one that has not all come yet */
 	size_t len;
 	bool bad;
 };
@@ -182,7 +182,7 @@ FIXTURE_TEARDOWN(context)
 static bool check_line(struct tally *t)
 {
 	unsigned long long n;
-	char want[512];
+	char want[600];
 	unsigned int c;
 	int len;
 

@@ -191,18 +191,69 @@ TEST_F(error, bad_format_is_einval)
 	EXPECT_EQ(0, stream_discard(fd, STDOUT));
 }
 
-/* Two strings of 600 bytes: refused, for whichever buffer, as too long */
-TEST_F(error, arguments_that_overflow_the_buffers_are_e2big)
+static void set_string(char *s, char c, size_t size, size_t len)
 {
+	memset(s, 0, size);
+	memset(s, c, len);
+}
+
+/* However the text is made up of strings: printed whole or refused, never cut */
+TEST_F(error, strings_are_printed_whole_or_e2big)
+{
+	static const struct {
+		size_t first, second;
+	} len[] = {
+		{ 511, 0 }, { 512, 0 }, { 600, 0 }, { 1021, 0 }, { 1022, 0 },
+		{ 300, 300 }, { 1, 1021 }, { 500, 522 }, { 1022, 0 },
+		{ 1023, 0 }, { 1024, 0 }, { 2047, 0 }, { 1, 1022 },
+		{ 500, 523 }, { 600, 600 }, { 2047, 2047 }, { 0, 2047 },
+	};
 	int fd = bpf_program__fd(self->skel->progs.long_args);
+	struct errors_bpf__bss *bss = self->skel->bss;
 	struct bad_format_args args = {};
+	char want[4096], got[4096];
+	size_t i, total;
 
 	SKIP_UNLESS_OURS(fd);
-	memset(self->skel->bss->long_string, 'l',
-	       sizeof(self->skel->bss->long_string) - 1);
-	ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
-	EXPECT_EQ(-E2BIG, args.err);
+	for (i = 0; i < ARRAY_SIZE(len); i++) {
+		TH_LOG("%zu and %zu bytes", len[i].first, len[i].second);
+		set_string(bss->first, 'f', sizeof(bss->first), len[i].first);
+		set_string(bss->second, 's', sizeof(bss->second), len[i].second);
+		total = snprintf(want, sizeof(want), "%s%s\n", bss->first, bss->second);
+
+		ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+		if (total > 1023) {
+			ASSERT_EQ(-E2BIG, args.err);
+			ASSERT_EQ(0, stream_discard(fd, STDOUT));
+			continue;
+		}
+		ASSERT_EQ(0, args.err);
+		ASSERT_EQ(total, stream_read(fd, STDOUT, got, sizeof(got)));
+		ASSERT_EQ(0, memcmp(want, got, total));
+	}
+}
+
+/* The kernel's log tells of what runs over the end of a buffer */
+TEST_F(error, arguments_after_a_long_string_are_e2big)
+{
+	int fd = bpf_program__fd(self->skel->progs.args_after_long);
+	struct errors_bpf__bss *bss = self->skel->bss;
+	struct bad_format_args args = {};
+	int kmsg = kmsg_open();
+	char line[1024] = "";
+	size_t len;
+
+	SKIP_UNLESS_OURS(fd);
+	for (args.index = 0; args.index < 2; args.index++) {
+		for (len = 1000; len < 1250; len++) {
+			set_string(bss->first, 'f', sizeof(bss->first), len);
+			ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
+			ASSERT_EQ(-E2BIG, args.err) TH_LOG("after %zu bytes", len);
+		}
+	}
 	EXPECT_EQ(0, stream_discard(fd, STDOUT));
+	EXPECT_EQ(0, kmsg_bugs(kmsg, line, sizeof(line))) TH_LOG("%s", line);
+	close(kmsg);
 }
 
 TEST_F(error, no_arguments_may_be_null)

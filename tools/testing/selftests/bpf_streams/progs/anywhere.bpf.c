@@ -19,7 +19,7 @@ extern const int __preempt_count __ksym __weak;
 #define HARDIRQ_BITS	0x000f0000
 #define NMI_BITS	0x00f00000
 
-char pad[256];
+char pad[512];
 __u32 writer_loops;
 bool context_known;
 

@@ -29,13 +29,31 @@ int bad_format(struct bad_format_args *ctx)
 	return 1;
 }
 
-char long_string[600];
+char first[2048];
+char second[2048];
 
 SEC("syscall")
 int long_args(struct bad_format_args *ctx)
 {
-	ctx->err = bpf_stream_printk(STDOUT, "%s %s", long_string, long_string);
+	ctx->err = bpf_stream_printk(STDOUT, "%s%s\n", first, second);
 	return 0;
+}
+
+/* Conversions whose text goes where the string has left no room */
+SEC("syscall")
+int args_after_long(struct bad_format_args *ctx)
+{
+	switch (ctx->index) {
+	case 0:
+		ctx->err = bpf_stream_printk(STDOUT, "%s|%pB|%pB|%c\n", first,
+					     first, first, 'c');
+		return 0;
+	case 1:
+		ctx->err = bpf_stream_printk(STDOUT, "%s|%pI6|%pi4|%c\n", first,
+					     first, first, 'c');
+		return 0;
+	}
+	return 1;
 }
 
 SEC("syscall")
