@@ -16,6 +16,7 @@ struct bpf_prog;
 struct bpf_prog_aux;
 struct bpf_stream;
 struct llist_node;
+struct pt_regs;
 struct seq_file;
 union bpf_attr;
 
@@ -62,6 +63,12 @@ void bpf_stream_stage_init(struct bpf_stream_stage *ss,
 __printf(2, 3)
 int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...);
 int bpf_stream_stage_commit(struct bpf_stream_stage *ss);
+int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs);
+
+int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
+			 const char **line, const char **file, u32 *num);
+struct bpf_prog *bpf_prog_find_from_stack(void);
+void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off, bool write);
 
 #else /* CONFIG_BPF_STREAMS */
 
@@ -111,6 +118,22 @@ static inline int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
 	return -EOPNOTSUPP;
 }
 
+static inline int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss,
+					      struct pt_regs *regs)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline struct bpf_prog *bpf_prog_find_from_stack(void)
+{
+	return NULL;
+}
+
+static inline void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off,
+					  bool write)
+{
+}
+
 #endif /* CONFIG_BPF_STREAMS */
 
 /**
@@ -126,8 +149,20 @@ static inline int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
 #define bpf_stream_printk(ss, ...) bpf_stream_stage_printk(&(ss), __VA_ARGS__)
 
 /**
+ * bpf_stream_dump_stack - add where we are to a group that is being staged
+ * @ss: name of the group, as given to bpf_stream_stage()
+ *
+ * Adds the CPU, the effective user ID, the task and every frame of the stack,
+ * those of BPF functions with their source line.
+ *
+ * Context: Any, NMI included.
+ * Return: 0 or a negative error, which makes the group fail as a whole.
+ */
+#define bpf_stream_dump_stack(ss) bpf_stream_stage_dump_stack(&(ss), NULL)
+
+/**
  * bpf_stream_stage - print a group of messages that nothing can interleave
- * @ss: name of the group for bpf_stream_printk() within @body
+ * @ss: name of the group for bpf_stream_printk() and the like within @body
  * @prog: program to whose stream the group goes
  * @stream_id: BPF_STDOUT or BPF_STDERR
  * @body: expression that prints, usually a statement expression

@@ -76,6 +76,11 @@ static void stream_discharge_text(struct bpf_stream *stream, unsigned int bytes)
 	atomic_sub(bytes, &stream->unread);
 }
 
+static bool stream_has_room(const struct bpf_stream *stream, unsigned int bytes)
+{
+	return bytes <= CONFIG_BPF_STREAMS_CAPACITY - atomic_read(&stream->unread);
+}
+
 static void stream_count_written(struct bpf_stream *stream, unsigned int msgs,
 				 unsigned int bytes)
 {
@@ -204,6 +209,8 @@ int bpf_stream_stage_write(struct bpf_stream_stage *ss, const char *text,
 
 	ss->msgs++;
 	ss->bytes += len;
+	if (!ss->err && !stream_has_room(ss->stream, ss->bytes))
+		ss->err = -ENOSPC;
 	if (ss->err)
 		return ss->err;
 

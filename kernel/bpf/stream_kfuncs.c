@@ -110,14 +110,43 @@ __bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
 	return -EOPNOTSUPP;
 }
 
+/**
+ * bpf_stream_print_stack - print a dump of the stack into a stream
+ * @stream_id: BPF_STDOUT or BPF_STDERR
+ *
+ * The interface is that of Linux 6.18. As of bpf_stream_vprintk(), programs see
+ * this declaration, and their calls go to bpf_stream_print_stack_impl().
+ *
+ * Context: As bpf_stream_vprintk_impl().
+ * Return: 0; -ENOENT without such a stream; -EBUSY without a format buffer;
+ *         -ENOSPC if the dump does not fit the stream; -ENOMEM if no page could
+ *         be had without waiting. A dump that fails is wholly absent.
+ */
+__bpf_kfunc int bpf_stream_print_stack(int stream_id)
+{
+	WARN_ON_ONCE(1);
+	return -EOPNOTSUPP;
+}
+
 __bpf_kfunc_end_defs();
+
+static int bpf_stream_print_stack_impl(int stream_id, void *aux__prog)
+{
+	struct bpf_prog_aux *aux = aux__prog;
+
+	return bpf_stream_stage(ss, aux->prog, stream_id, ({
+		bpf_stream_dump_stack(ss);
+	}));
+}
 
 BTF_KFUNCS_START(stream_kfunc_set)
 BTF_ID_FLAGS(func, bpf_stream_vprintk)
 BTF_ID_FLAGS(func, bpf_stream_vprintk_impl)
+BTF_ID_FLAGS(func, bpf_stream_print_stack)
 BTF_KFUNCS_END(stream_kfunc_set)
 
 BTF_ID_LIST_SINGLE(stream_vprintk_id, func, bpf_stream_vprintk)
+BTF_ID_LIST_SINGLE(stream_print_stack_id, func, bpf_stream_print_stack)
 
 /**
  * bpf_stream_is_kfunc - is this one of the kfuncs that print?
@@ -141,6 +170,8 @@ unsigned long bpf_stream_kfunc_impl(u32 btf_id)
 {
 	if (btf_id == stream_vprintk_id[0])
 		return (unsigned long)bpf_stream_vprintk_impl;
+	if (btf_id == stream_print_stack_id[0])
+		return (unsigned long)bpf_stream_print_stack_impl;
 
 	return 0;
 }

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The BPF instruction may_goto: loops that end in any case
+ *
+ * may_goto jumps out of a loop once the program has looped for too long. How
+ * that is found out depends on the JIT.
+ *
+ * By time
+ * -------
+ *
+ * A JIT that says bpf_jit_supports_may_goto() compiles the instruction to
+ *
+ *	if (--bpf_may_goto_left < 0 && bpf_may_goto_check() < 0)
+ *		goto target;
+ *
+ * bpf_may_goto_left is per CPU and shared by all programs, so that sooner or
+ * later one of the loops that a program nests looks at the clock, however short
+ * each of them is, and whether they are in one function or in many. What the
+ * others take from it in the meantime does not matter, nor does migration.
+ *
+ * A program may loop for BPF_MAY_GOTO_NS in one run. The run's clock tells when
+ * the run was checked first, or that its time is over. It is a slot in the
+ * stack frame of the function that the kernel has called: the main program, a
+ * callback of a timer or a work item, or the exception callback. Those have
+ * bpf_prog_aux.may_goto_clock set, and the verifier reserves the slot below the
+ * rest of their stack and has it cleared on entry. The check finds it by
+ * walking the stack, once for many iterations. Other callbacks and subprograms
+ * run on the time of whoever called them.
+ *
+ * When time is over the CPU gets no new batch, so that all may_gotos of the run
+ * go the slow way and jump, until some other program takes a batch.
+ *
+ * By count
+ * --------
+ *
+ * Elsewhere the verifier expands the instruction to a countdown from
+ * BPF_MAX_LOOPS in the function's stack frame. When it comes to its end that is
+ * reported once, by a call in the midst of the code: all registers that it may
+ * change are saved before.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_may_goto.h>
+#include <linux/bpf_stream.h>
+#include <linux/bpf_verifier.h>
+#include <linux/bug.h>
+#include <linux/filter.h>
+#include <linux/limits.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/time64.h>
+#include <linux/timekeeping.h>
+
+#define BPF_MAY_GOTO_NS (NSEC_PER_SEC / 4)
+
+/* may_gotos that a CPU passes between two checks */
+#define BPF_MAY_GOTO_BATCH 65536
+
+/* State of a run's clock: never checked, the time of the first check, over */
+#define CLOCK_UNSET 0
+#define CLOCK_OVER U64_MAX
+
+DEFINE_PER_CPU(int, bpf_may_goto_left);
+
+static void may_goto_report(const struct bpf_prog *prog)
+{
+	if (!prog)
+		return;
+
+	bpf_stream_stage(ss, prog, BPF_STDERR, ({
+		bpf_stream_printk(ss, "ERROR: Timeout detected for may_goto instruction\n");
+		bpf_stream_dump_stack(ss);
+	}));
+}
+
+static bool may_goto_find_clock(void *cookie, u64 ip, u64 sp, u64 bp)
+{
+	struct bpf_prog *prog;
+	u64 **clock = cookie;
+
+	guard(rcu)();
+	prog = bpf_prog_ksym_find(ip);
+	if (!prog || !prog->aux->may_goto_clock)
+		return true;
+
+	*clock = (u64 *)(unsigned long)(bp - prog->aux->stack_depth);
+	return false;
+}
+
+static bool may_goto_clock_runs(u64 *clock)
+{
+	u64 now = ktime_get_mono_fast_ns();
+
+	if (*clock == CLOCK_UNSET)
+		*clock = now;
+
+	/* The clocks of two CPUs may differ a little. */
+	return (s64)(now - *clock) < (s64)BPF_MAY_GOTO_NS;
+}
+
+/**
+ * bpf_may_goto_check - look at the clock
+ *
+ * Called when bpf_may_goto_left has run out, through arch_bpf_may_goto(), which
+ * preserves the registers of the program.
+ *
+ * Context: Any, NMI included.
+ * Return: 0 if the program may go on, negative if may_goto has to jump.
+ */
+int notrace bpf_may_goto_check(void)
+{
+	u64 *clock = NULL;
+
+	arch_bpf_stack_walk(may_goto_find_clock, &clock);
+	if (WARN_ON_ONCE(!clock) || *clock == CLOCK_OVER)
+		return -ETIME;
+
+	if (may_goto_clock_runs(clock)) {
+		this_cpu_write(bpf_may_goto_left, BPF_MAY_GOTO_BATCH);
+		return 0;
+	}
+
+	*clock = CLOCK_OVER;
+	may_goto_report(bpf_prog_find_from_stack());
+	return -ETIME;
+}
+
+BPF_CALL_1(bpf_may_goto_run_out, const struct bpf_prog_aux *, aux)
+{
+	may_goto_report(aux->prog);
+	return 0;
+}
+
+/* R0 to R5, which a call may change */
+#define SAVED_REGS (BPF_REG_5 + 1)
+#define SAVED_SIZE (SAVED_REGS * BPF_REG_SIZE)
+
+/* The interpreter has no more stack than what programs may use. */
+static bool may_goto_can_report(const struct bpf_prog *prog, unsigned int stack_depth)
+{
+	return IS_ENABLED(CONFIG_BPF_STREAMS) &&
+	       (prog->jit_requested ||
+		stack_depth + BPF_REG_SIZE + SAVED_SIZE <= MAX_BPF_STACK);
+}
+
+/**
+ * bpf_may_goto_stack - extra stack of a function with may_gotos by count
+ * @prog: the main program
+ * @stack_depth: stack that the function itself uses
+ *
+ * Return: number of bytes, of which the lowest eight are the countdown.
+ */
+int bpf_may_goto_stack(const struct bpf_prog *prog, unsigned int stack_depth)
+{
+	return may_goto_can_report(prog, stack_depth) ? BPF_REG_SIZE + SAVED_SIZE : BPF_REG_SIZE;
+}
+
+/* Jump from place @i of @cnt to where @may_goto in their stead would jump. */
+static int may_goto_off(const struct bpf_insn *may_goto, int i, int cnt)
+{
+	return may_goto->off < 0 ? may_goto->off - i : may_goto->off + cnt - 1 - i;
+}
+
+/**
+ * bpf_may_goto_expand - compose what a may_goto by count consists of
+ * @prog: the main program
+ * @may_goto: the instruction
+ * @stack_depth: stack that the function itself uses
+ * @buf: where to, INSN_BUF_SIZE instructions
+ *
+ * The countdown stays at 0 until it is reported, at -1 after that.
+ *
+ * Return: number of instructions, or -ERANGE if the jump has become too far.
+ */
+int bpf_may_goto_expand(const struct bpf_prog *prog, const struct bpf_insn *may_goto,
+			unsigned int stack_depth, struct bpf_insn *buf)
+{
+	const struct bpf_insn ld_aux[] = { BPF_LD_IMM64(BPF_REG_1, (long)prog->aux) };
+	int left = -(int)stack_depth - bpf_may_goto_stack(prog, stack_depth);
+	bool report = may_goto_can_report(prog, stack_depth);
+	int cnt = report ? 2 * SAVED_REGS + 10 : 4, n = 0, reg;
+
+	BUILD_BUG_ON(2 * SAVED_REGS + 10 > INSN_BUF_SIZE);
+
+	if (may_goto_off(may_goto, 1, cnt) > S16_MAX ||
+	    may_goto_off(may_goto, cnt - 1, cnt) < S16_MIN)
+		return -ERANGE;
+
+	buf[n++] = BPF_LDX_MEM(BPF_DW, BPF_REG_AX, BPF_REG_FP, left);
+	if (!report) {
+		buf[n] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_AX, 0, may_goto_off(may_goto, n, cnt));
+		n++;
+		goto count;
+	}
+
+	buf[n++] = BPF_JMP_IMM(BPF_JSGT, BPF_REG_AX, 0, cnt - 4);
+	buf[n] = BPF_JMP_IMM(BPF_JSLT, BPF_REG_AX, 0, may_goto_off(may_goto, n, cnt));
+	n++;
+	buf[n++] = BPF_ST_MEM(BPF_DW, BPF_REG_FP, left, -1);
+	for (reg = 0; reg < SAVED_REGS; reg++)
+		buf[n++] = BPF_STX_MEM(BPF_DW, BPF_REG_FP, reg, left + (reg + 1) * BPF_REG_SIZE);
+	buf[n++] = ld_aux[0];
+	buf[n++] = ld_aux[1];
+	buf[n++] = BPF_EMIT_CALL(bpf_may_goto_run_out);
+	for (reg = 0; reg < SAVED_REGS; reg++)
+		buf[n++] = BPF_LDX_MEM(BPF_DW, reg, BPF_REG_FP, left + (reg + 1) * BPF_REG_SIZE);
+	buf[n] = BPF_JMP_A(may_goto_off(may_goto, n, cnt));
+	n++;
+
+count:
+	buf[n++] = BPF_ALU64_IMM(BPF_SUB, BPF_REG_AX, 1);
+	buf[n++] = BPF_STX_MEM(BPF_DW, BPF_REG_FP, BPF_REG_AX, left);
+	return n;
+}

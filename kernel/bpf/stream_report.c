@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * BPF standard streams: what the kernel tells a program on its stderr
+ *
+ * A report is one group of messages: what happened, then where, as a dump of
+ * the stack. The texts are read by scripts, so that they must not change.
+ */
+#include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/cred.h>
+#include <linux/filter.h>
+#include <linux/limits.h>
+#include <linux/ptrace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/stacktrace.h>
+#include <linux/string.h>
+#include <linux/uidgid.h>
+#include "stream.h"
+
+/* What is printed of a source line, and of a file's name: both fit a message */
+#define STREAM_MAX_LINE 768
+#define STREAM_MAX_FILE 128
+static_assert(STREAM_MAX_LINE + STREAM_MAX_FILE + sizeof("   @ :4294967295\n") <= MAX_BPRINTF_BUF);
+
+/* Start with @regs, or without them with the caller. */
+static void stream_walk_stack(bool (*consume)(void *cookie, unsigned long addr),
+			      void *cookie, struct pt_regs *regs)
+{
+#ifdef CONFIG_ARCH_STACKWALK
+	arch_stack_walk(consume, cookie, current, regs);
+#endif
+}
+
+/* The next function's first entry, all functions having at least one. */
+static u32 prog_linfo_end(const struct bpf_prog_aux *aux)
+{
+	u32 next = aux->func_idx + 1;
+
+	return next < aux->func_cnt ? aux->func[next]->aux->linfo_idx : aux->nr_linfo;
+}
+
+/**
+ * bpf_prog_source_line - find the source line of an instruction
+ * @prog: main program or subprogram that the instruction belongs to
+ * @ip: address of any byte of the instruction in the JITed code
+ * @line: set to the text of the line, without leading blanks
+ * @file: set to the name of the file, without folders
+ * @num: set to the number of the line
+ *
+ * Context: Any, NMI included. The texts are valid as long as @prog is.
+ * Return: 0, or -ENOENT if the program was loaded without line info or is not
+ *         JITed.
+ */
+int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
+			 const char **line, const char **file, u32 *num)
+{
+	const struct bpf_prog_aux *aux = prog->aux;
+	const struct bpf_line_info *linfo;
+	u32 first, last, mid;
+
+	/* A function that the verifier has added has no source. */
+	if (!aux->jited_linfo || (aux->func && aux->func_idx >= aux->func_cnt))
+		return -ENOENT;
+
+	/* The last entry that is not above ip; the function's first is not. */
+	first = aux->linfo_idx;
+	last = prog_linfo_end(aux) - 1;
+	while (first < last) {
+		mid = first + (last - first + 1) / 2;
+		if ((unsigned long)aux->jited_linfo[mid] <= ip)
+			first = mid;
+		else
+			last = mid - 1;
+	}
+
+	linfo = &aux->linfo[first];
+	bpf_linfo_source(aux->btf, linfo, line, file);
+	*num = BPF_LINE_INFO_LINE_NUM(linfo->line_col);
+	return 0;
+}
+
+static bool stack_find_prog(void *cookie, unsigned long addr)
+{
+	struct bpf_prog **found = cookie;
+	struct bpf_prog *prog;
+
+	guard(rcu)();
+	prog = bpf_prog_ksym_find(addr);
+	if (!prog)
+		return true;
+
+	*found = prog->aux->main_prog_aux->prog;
+	return false;
+}
+
+/**
+ * bpf_prog_find_from_stack - find the program on whose behalf the kernel works
+ *
+ * Context: Any, NMI included.
+ * Return: the main program of the innermost BPF function on the stack, alive as
+ *         long as the caller does not return; NULL if there is none or the
+ *         stack cannot be walked.
+ */
+struct bpf_prog *bpf_prog_find_from_stack(void)
+{
+	struct bpf_prog *prog = NULL;
+
+	stream_walk_stack(stack_find_prog, &prog, NULL);
+	return prog;
+}
+
+/**
+ * struct stream_dump - a dump of the stack on its way into a group
+ * @ss: the group
+ * @at_ip: the next address is that of an instruction, not a return address
+ */
+struct stream_dump {
+	struct bpf_stream_stage *ss;
+	bool at_ip;
+};
+
+static void stream_dump_line(struct bpf_stream_stage *ss, unsigned long ip)
+{
+	const char *line, *file;
+	struct bpf_prog *prog;
+	u32 num;
+
+	/* A program's texts go after a grace period, its symbol before. */
+	guard(rcu)();
+	prog = bpf_prog_ksym_find(ip);
+	if (!prog || bpf_prog_source_line(prog, ip, &line, &file, &num))
+		return;
+
+	bpf_stream_stage_printk(ss, "  %.*s @ %.*s:%u\n", STREAM_MAX_LINE, line,
+				STREAM_MAX_FILE, file, num);
+}
+
+static bool stream_dump_frame(void *cookie, unsigned long addr)
+{
+	struct stream_dump *dump = cookie;
+
+	if (dump->at_ip) {
+		dump->at_ip = false;
+		bpf_stream_stage_printk(dump->ss, "%pS\n", (void *)addr);
+		stream_dump_line(dump->ss, addr);
+	} else {
+		/* The call ends where the function returns to. */
+		bpf_stream_stage_printk(dump->ss, "%pB\n", (void *)addr);
+		stream_dump_line(dump->ss, addr - 1);
+	}
+
+	return !dump->ss->err;
+}
+
+/**
+ * bpf_stream_stage_dump_stack - add a dump of the stack to a group
+ * @ss: the group
+ * @regs: where to start, NULL for the caller
+ *
+ * Use bpf_stream_dump_stack() to start at the caller.
+ *
+ * Context: Any, NMI included.
+ * Return: 0 or what has made the group fail, now or before.
+ */
+int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs)
+{
+	struct stream_dump dump = { .ss = ss, .at_ip = regs };
+
+	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %s\n",
+				raw_smp_processor_id(),
+				from_kuid_munged(&init_user_ns, current_euid()),
+				task_pid_nr(current), current->comm);
+	bpf_stream_stage_printk(ss, "Call trace:\n");
+	if (!ss->err)
+		stream_walk_stack(stream_dump_frame, &dump, regs);
+
+	return bpf_stream_stage_printk(ss, "\n");
+}
+
+/* The whole of a pointer into an arena, of which only the lower half is used. */
+static u64 arena_user_address(struct bpf_arena *arena, u32 ptr, s16 off)
+{
+	u64 upper = bpf_arena_get_user_vm_start(arena) & ~(u64)U32_MAX;
+
+	/* As in casts of pointers, 0 is NULL and not the arena's first byte. */
+	return (ptr ? upper | ptr : 0) + off;
+}
+
+/**
+ * bpf_arena_report_fault - report an access to arena memory that is not there
+ * @regs: of the instruction in JITed code that has faulted
+ * @ptr: lower half of the pointer it went by
+ * @off: offset from the pointer
+ * @write: whether it is a store, or an atomic that stores
+ *
+ * Context: Exception of the kernel, any context interrupted, NMI included.
+ */
+void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off, bool write)
+{
+	struct bpf_prog *prog;
+	u64 addr;
+
+	guard(rcu)();
+	prog = bpf_prog_ksym_find(instruction_pointer(regs));
+	if (!prog)
+		return;
+
+	addr = arena_user_address(prog->aux->arena, ptr, off);
+	bpf_stream_stage(ss, prog->aux->main_prog_aux->prog, BPF_STDERR, ({
+		bpf_stream_printk(ss, "ERROR: Arena %s access at unmapped address 0x%llx\n",
+				  write ? "WRITE" : "READ", addr);
+		bpf_stream_stage_dump_stack(&ss, regs);
+	}));
+}
