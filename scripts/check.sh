@@ -5,8 +5,8 @@
 #
 #	N passed, N failed, N skipped
 #
-# where build steps, tests of our scripts and every test point of the selftests
-# count. The status is 0 if nothing failed.
+# where build steps, tests of our scripts, every test point of the selftests and
+# those of the base's own tests count. The status is 0 if nothing failed.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -152,7 +152,19 @@ all_selftests() {
 	selftests 1 ", 1 CPU" test_context test_page_alloc.sh
 }
 
-unset CMD KERNEL INITRAMFS
+base_tests() {
+	local status=0
+
+	if ! child "$SCRIPTS/base-tests.sh" build; then
+		fail "the build of the base's tests"
+		return
+	fi
+	pass
+	child "$SCRIPTS/base-tests.sh" run || status=$?
+	count_tap "base tests" "$status" "$LOGS/base-tests.tap"
+}
+
+unset CMD KERNEL INITRAMFS TESTS
 prepare_build
 if [[ -z ${SKIP_DEPS:-} ]]; then
 	must "make deps" "$SCRIPTS/deps.sh"
@@ -165,4 +177,5 @@ must "the selftests' build" "$SCRIPTS/tools.sh" selftests
 may "make lint" "$SCRIPTS/lint.sh"
 script_tests "$SCRIPTS"/tests/*.sh
 all_selftests
+base_tests
 finish
