@@ -4,7 +4,7 @@
 
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT JOBS SKIP_DEPS
+	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -13,8 +13,8 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check tree refresh kernel libbpf bpftool selftests vm \
-	series lint clean
+.PHONY: help deps demo check tree refresh kernel libbpf bpftool selftests base-tests \
+	vm series lint clean
 .NOTPARALLEL:
 
 help:
@@ -41,6 +41,9 @@ help:
 #|   make libbpf     build/libbpf
 #|   make bpftool    build/tools/bpftool
 #|   make selftests  build/selftests: the test and demo programs
+#|   make base-tests the base's own BPF tests that scripts/base-tests.txt names
+#|                   TESTS=name,test/subtest   only those; TESTS=all: also those
+#|                   that the list leaves out
 #|   make vm         a shell in the virtual machine
 #|                   CMD='...'    runs one command and exits with its status
 #|                   KERNEL=file  another bzImage
@@ -53,7 +56,7 @@ help:
 #|   make clean      removes build/
 #|
 #| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=600 is the
-#| limit for one test program in make check.
+#| limit for one test program in make check and make base-tests.
 
 deps:
 	@scripts/deps.sh
@@ -82,6 +85,10 @@ bpftool: kernel
 
 selftests: libbpf bpftool
 	@scripts/tools.sh selftests
+
+base-tests: libbpf bpftool
+	@scripts/base-tests.sh build
+	@scripts/base-tests.sh run
 
 # Whatever has been built goes into the machine; only the kernel is needed
 vm:

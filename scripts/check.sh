@@ -5,8 +5,8 @@
 #
 #	N passed, N failed, N skipped
 #
-# where build steps, tests of our scripts and every test point of the selftests
-# count. The status is 0 if nothing failed.
+# where build steps, tests of our scripts, every test point of the selftests and
+# those of the base's own tests count. The status is 0 if nothing failed.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -72,22 +72,22 @@ wait_for_tee() {
 	wait $! 2>/dev/null || :
 }
 
-# split_output FILE: cuts what run-tests printed into one file for each test, and
-# counts. Sets UNFINISHED to the test that never ended.
+# count_selftests FILE LABEL: cuts what run-tests printed into one file for each
+# test, and counts. Sets UNFINISHED to the test that never ended.
 count_selftests() {
-	local file=$1 line test='' out=''
+	local file=$1 label=$2 line test='' out=''
 
 	UNFINISHED=
 	while IFS= read -r line; do
 		case $line in
 		'# === begin '*)
 			test=${line#'# === begin '}
-			out=$LOGS/selftest-$test.tap
+			out=$LOGS/selftest-$test${label:+-${label//[ ,]/}}.tap
 			: >"$out"
 			UNFINISHED=$test
 			;;
 		"# === end $test "*)
-			count_tap "$test" "${line##* }" "$out"
+			count_tap "$test$label" "${line##* }" "$out"
 			ENDED[$test]=1
 			UNFINISHED=
 			;;
@@ -98,37 +98,35 @@ count_selftests() {
 	done < <(tr -d '\r' <"$file")
 }
 
-# Runs all tests in one machine. When the machine dies under a test, that test has
-# failed, and the others run in a new one.
+# selftests CPUS LABEL TEST...: runs the tests in one machine. When the machine dies
+# under a test, that test has failed, and the others run in a new one. LABEL is what
+# the tests' names get.
 selftests() {
-	local tests rest test rc run=0 out
+	local cpus=$1 label=$2 tests rest test rc run=0 log
 
-	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
-	if ((${#tests[@]} == 0)); then
-		fail "no selftests in build/selftests"
-		return
-	fi
+	shift 2
+	tests=("$@")
 	declare -A ENDED=()
 	rest=("${tests[@]}")
 	while ((${#rest[@]})); do
 		run=$((run + 1))
-		out=$LOGS/selftests-$run.out
-		say "running ${#rest[@]} test programs in the machine"
+		log=$LOGS/selftests${label:+-${label//[ ,]/}}-$run
+		say "running ${#rest[@]} test programs in the machine$label"
 		rc=0
-		child "$SCRIPTS/vm.sh" --log "$LOGS/selftests-$run.console" --mem 2048 \
+		child "$SCRIPTS/vm.sh" --log "$log.console" --mem 2048 --smp "$cpus" \
 			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan --append kunit.enable=1 \
-			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$out") || rc=$?
+			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$log.out") || rc=$?
 		wait_for_tee
-		count_selftests "$out"
+		count_selftests "$log.out" "$label"
 		if ((rc)); then
-			fail "the machine, or its kernel's messages${UNFINISHED:+, during $UNFINISHED} (log/selftests-$run.console)"
+			fail "the machine$label, or its kernel's messages${UNFINISHED:+, during $UNFINISHED} ($(rel "$log").console)"
 		else
 			pass
 		fi
 		if [[ -z $UNFINISHED ]]; then
 			break
 		fi
-		fail "$UNFINISHED: did not end"
+		fail "$UNFINISHED$label: did not end"
 		ENDED[$UNFINISHED]=1
 		rest=()
 		for test in "${tests[@]}"; do
@@ -136,11 +134,37 @@ selftests() {
 		done
 	done
 	for test in "${tests[@]}"; do
-		[[ -n ${ENDED[$test]:-} ]] || fail "$test: was never run"
+		[[ -n ${ENDED[$test]:-} ]] || fail "$test$label: was never run"
 	done
 }
 
-unset CMD KERNEL INITRAMFS
+all_selftests() {
+	local tests
+
+	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
+	if ((${#tests[@]} == 0)); then
+		fail "no selftests in build/selftests"
+		return
+	fi
+	selftests "$SMP" "" "${tests[@]}"
+	# What waits for a lock of the context that it interrupted hangs at once here;
+	# with a second CPU it may get away with it
+	selftests 1 ", 1 CPU" test_context test_page_alloc.sh
+}
+
+base_tests() {
+	local status=0
+
+	if ! child "$SCRIPTS/base-tests.sh" build; then
+		fail "the build of the base's tests"
+		return
+	fi
+	pass
+	child "$SCRIPTS/base-tests.sh" run || status=$?
+	count_tap "base tests" "$status" "$LOGS/base-tests.tap"
+}
+
+unset CMD KERNEL INITRAMFS TESTS
 prepare_build
 if [[ -z ${SKIP_DEPS:-} ]]; then
 	must "make deps" "$SCRIPTS/deps.sh"
@@ -152,5 +176,6 @@ must "make bpftool" "$SCRIPTS/tools.sh" bpftool
 must "the selftests' build" "$SCRIPTS/tools.sh" selftests
 may "make lint" "$SCRIPTS/lint.sh"
 script_tests "$SCRIPTS"/tests/*.sh
-selftests
+all_selftests
+base_tests
 finish

@@ -66,3 +66,68 @@ count_tap() {
 	fi
 	SKIPPED=$((SKIPPED + skipped))
 }
+
+# test_progs_tap STATUS FILE: what the kernel's test_progs printed, as TAP without
+# numbers. A test that has subtests is a point of its own only if it failed and they
+# did not. STATUS is a word if the runner never ended. That all results were found
+# is checked with the runner's own summary.
+test_progs_tap() {
+	tr -d '\r' <"$2" | awk -v status="$1" '
+		function point(name, result) {
+			gsub(/#/, "\\\\#", name)
+			if (result == "FAIL")
+				print "not ok - " name
+			else
+				print "ok - " name (result == "SKIP" ? " # SKIP by the runner" : "")
+		}
+		# what failed is printed once more, with its messages
+		/^All error logs:$/ { again = 1 }
+		/^Summary: [0-9]+\/[0-9]+ PASSED, [0-9]+ SKIPPED, [0-9]+ FAILED$/ { summary = $0 }
+		again || !/^#[0-9]+(\/[0-9]+)? +/ { next }
+		!match($0, /:(OK|FAIL|SKIP|OK \(SKIP: [0-9]+\/[0-9]+\))$/) { next }
+		{
+			result = substr($0, RSTART + 1)
+			name = substr($0, 1, RSTART - 1)
+			sub(/^#[^ ]+ +/, "", name)
+		}
+		$1 ~ /\// {
+			point(name, result)
+			subtests[result]++
+			next
+		}
+		{
+			if (subtests["OK"] + subtests["FAIL"] + subtests["SKIP"] == 0) {
+				point(name, result)
+				skipped += (result == "SKIP")
+			} else if (result == "FAIL" && !subtests["FAIL"]) {
+				point(name " (beside its subtests)", result)
+			}
+			if (result == "FAIL")
+				failed++
+			else
+				passed++
+			subpassed += subtests["OK"]
+			skipped += subtests["SKIP"]
+			split("", subtests)
+		}
+		END {
+			found = sprintf("Summary: %d/%d PASSED, %d SKIPPED, %d FAILED",
+					passed, subpassed, skipped, failed)
+			if (summary == "")
+				print "Bail out! test_progs ended without a summary (" status ")"
+			else if (summary != found)
+				print "Bail out! test_progs says \"" summary "\", its results \"" found "\""
+			else if (status != (failed ? 1 : 0))
+				print "Bail out! test_progs ended badly (" status ")"
+		}
+	'
+}
+
+# number_tap: points get numbers, and a plan at the end
+number_tap() {
+	awk '
+		/^(not )?ok / { sub(/ok /, "ok " ++points " ") }
+		{ print }
+		END { print "1.." points + 0 }
+	'
+}

@@ -14,7 +14,7 @@ DIR=$BUILD/test-$SELF.$$
 rm_at_exit "$DIR"
 mkdir -p "$DIR"
 # what the user set for the real thing is not for us
-unset BASE FORCE PATCH ALL CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT
+unset BASE FORCE PATCH ALL CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS
 
 # point NAME CMD...: one test point
 point() {
