@@ -28,7 +28,11 @@
  * run on the time of whoever called them.
  *
  * When time is over the CPU gets no new batch, so that all may_gotos of the run
- * go the slow way and jump, until some other program takes a batch.
+ * go the slow way and jump, until some other program takes a batch. Functions
+ * that are called after that still get a few iterations, as programs may depend
+ * on their loops to be entered, but only if they are deeper in the stack than
+ * any before: the clock, being over, tells how deep that was. So there is an end
+ * to it, whatever calls them how often.
  *
  * By count
  * --------
@@ -55,9 +59,8 @@
 /* may_gotos that a CPU passes between two checks */
 #define BPF_MAY_GOTO_BATCH 65536
 
-/* State of a run's clock: never checked, the time of the first check, over */
-#define CLOCK_UNSET 0
-#define CLOCK_OVER U64_MAX
+/* The same, for a function that is called when the time is over */
+#define BPF_MAY_GOTO_GRACE 16
 
 DEFINE_PER_CPU(int, bpf_may_goto_left);
 
@@ -72,29 +75,50 @@ static void may_goto_report(const struct bpf_prog *prog)
 	}));
 }
 
-static bool may_goto_find_clock(void *cookie, u64 ip, u64 sp, u64 bp)
+/**
+ * struct may_goto_run - where in the stack a run of a program is
+ * @clock: never checked (0), time of the first check, or if negative the lowest
+ *	   frame that has looped when the time was over already
+ * @frame: of the innermost function
+ */
+struct may_goto_run {
+	s64 *clock;
+	s64 frame;
+};
+
+static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 {
+	struct may_goto_run *run = cookie;
 	struct bpf_prog *prog;
-	u64 **clock = cookie;
 
 	guard(rcu)();
 	prog = bpf_prog_ksym_find(ip);
-	if (!prog || !prog->aux->may_goto_clock)
+	if (!prog)
 		return true;
 
-	*clock = (u64 *)(unsigned long)(bp - prog->aux->stack_depth);
+	if (!run->frame)
+		run->frame = bp;
+	if (!prog->aux->may_goto_clock)
+		return true;
+
+	run->clock = (s64 *)(unsigned long)(bp - prog->aux->stack_depth);
 	return false;
 }
 
-static bool may_goto_clock_runs(u64 *clock)
+/* The addresses of kernel stacks are negative, times since boot are not. */
+static bool may_goto_is_over(const struct may_goto_run *run)
 {
-	u64 now = ktime_get_mono_fast_ns();
+	return *run->clock < 0;
+}
 
-	if (*clock == CLOCK_UNSET)
-		*clock = now;
+static bool may_goto_has_time(const struct may_goto_run *run)
+{
+	s64 now = ktime_get_mono_fast_ns();
 
-	/* The clocks of two CPUs may differ a little. */
-	return (s64)(now - *clock) < (s64)BPF_MAY_GOTO_NS;
+	if (!*run->clock)
+		*run->clock = now;
+
+	return now - *run->clock < (s64)BPF_MAY_GOTO_NS;
 }
 
 /**
@@ -108,18 +132,27 @@ static bool may_goto_clock_runs(u64 *clock)
  */
 int notrace bpf_may_goto_check(void)
 {
-	u64 *clock = NULL;
+	struct may_goto_run run = {};
 
-	arch_bpf_stack_walk(may_goto_find_clock, &clock);
-	if (WARN_ON_ONCE(!clock) || *clock == CLOCK_OVER)
+	arch_bpf_stack_walk(may_goto_find_run, &run);
+	if (WARN_ON_ONCE(!run.clock))
 		return -ETIME;
 
-	if (may_goto_clock_runs(clock)) {
+	if (may_goto_is_over(&run)) {
+		if (run.frame >= *run.clock)
+			return -ETIME;
+
+		*run.clock = run.frame;
+		this_cpu_write(bpf_may_goto_left, BPF_MAY_GOTO_GRACE);
+		return 0;
+	}
+
+	if (may_goto_has_time(&run)) {
 		this_cpu_write(bpf_may_goto_left, BPF_MAY_GOTO_BATCH);
 		return 0;
 	}
 
-	*clock = CLOCK_OVER;
+	*run.clock = run.frame;
 	may_goto_report(bpf_prog_find_from_stack());
 	return -ETIME;
 }
