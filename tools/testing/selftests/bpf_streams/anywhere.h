@@ -18,4 +18,7 @@ enum context {
 /* Message n of context c is "<c> <n> <this many letters 'x'>\n" */
 #define ANYWHERE_PAD(n)		((unsigned int)((n) * 37 % 450))
 
+/* After every so many messages a stack dump, which goes to stderr */
+#define ANYWHERE_STACK(n)	((n) % 64 == 0)
+
 #endif /* ANYWHERE_H */

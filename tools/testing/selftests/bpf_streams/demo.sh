@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Shows the two demo programs at work, each command as typed. Runs as root on a
+# Shows the demo programs at work, each command as typed. Runs as root on a
 # kernel with BPF streams; bpftool is taken from PATH.
 
 dir=$(cd "$(dirname "$0")" && pwd) || exit 1
@@ -92,6 +92,12 @@ start "demo_hello world 'BPF streams' ''"
 run "bpftool prog tracelog stdout id $id"
 run "bpftool prog tracelog stderr id $id"
 counters
+stop
+
+title "A program that accesses memory which isn't there"
+start "demo_visits 7 7 70000"
+run "bpftool prog tracelog stdout id $id"
+run "bpftool prog tracelog stderr id $id"
 stop
 
 title "A program attached to the exec tracepoint"

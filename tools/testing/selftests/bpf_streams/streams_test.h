@@ -89,6 +89,10 @@ long stream_drain(int prog_fd, __u32 stream_id, size_t chunk, struct text *t);
 /* The same for those who don't look at the text: its length */
 long stream_discard(int prog_fd, __u32 stream_id);
 int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st);
+/* Takes the text off the stream: is it that? */
+bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want);
+/* What the test has not taken went to the wrong program: is there any? */
+bool others_are_empty(const struct bpf_object *obj);
 
 /* A loaded say.bpf.c and the fd of its program */
 struct say_bpf *say_load(int *prog_fd);
@@ -102,7 +106,8 @@ int say_all(int prog_fd, __u32 stream, enum say_kind kind, __u32 count,
 /* One message of 'len' bytes (less than SAY_TEXT_SIZE), its error */
 int say_bytes(struct say_bpf *skel, __u32 stream, size_t len);
 int run_prog(int prog_fd, void *ctx, size_t ctx_size);
-int run_tc(int prog_fd, int *retval);
+/* Runs a "syscall" or "tc" program: what that returned, or a negative error */
+int run(const struct bpf_program *prog);
 
 /* Has the kernel what only this series has (and later kernels don't)? */
 bool ours(int prog_fd);
@@ -126,6 +131,11 @@ int nr_cpus(void);
 __u64 prng(__u64 *state);
 void quiet_libbpf(bool quiet);
 void mount_debugfs(void);
+
+/* NMIs to all CPUs but the first; the log gets their backtraces */
+bool send_nmis(void);
+/* Which messages of the kernel come out at once: 1 is none. The level before. */
+int set_console_level(int level);
 
 /* Skips the whole test file where it can't run */
 void streams_require(void);

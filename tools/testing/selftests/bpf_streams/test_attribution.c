@@ -21,47 +21,6 @@ FIXTURE_TEARDOWN(attribution)
 	attribution_bpf__destroy(self->skel);
 }
 
-/* Takes the text off the stream */
-static bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want)
-{
-	char buf[1024];
-	long len;
-
-	len = stream_read(bpf_program__fd(prog), stream, buf, sizeof(buf) - 1);
-	if (len < 0)
-		return false;
-	buf[len] = '\0';
-	if (strcmp(buf, want)) {
-		fprintf(stderr, "# stream %u of %s has '%s' rather than '%s'\n",
-			stream, bpf_program__name(prog), buf, want);
-		return false;
-	}
-	return true;
-}
-
-/* Whatever the test has not taken went to the wrong program */
-static bool others_are_empty(const struct bpf_object *obj)
-{
-	struct bpf_program *prog;
-
-	bpf_object__for_each_program(prog, obj) {
-		if (!bpf_program__autoload(prog))
-			continue;
-		if (!stream_is(prog, STDOUT, "") || !stream_is(prog, STDERR, ""))
-			return false;
-	}
-	return true;
-}
-
-/* Returns what the program returned, or a negative error */
-static int run(const struct bpf_program *prog)
-{
-	int err, ret;
-
-	err = run_tc(bpf_program__fd(prog), &ret);
-	return err ? -errno : ret;
-}
-
 TEST_F(attribution, of_subprograms)
 {
 	ASSERT_EQ(0, run(self->skel->progs.subprogs));

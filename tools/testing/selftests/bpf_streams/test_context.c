@@ -6,12 +6,11 @@
  */
 #include <linux/membarrier.h>
 #include <linux/perf_event.h>
-#include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
-#include "streams_test.h"
+#include "report.h"
 #include "anywhere.h"
 #include "anywhere.skel.h"
 
@@ -276,26 +275,15 @@ static int start_clock(void)
 	return syscall(__NR_perf_event_open, &attr, -1, 1 % nr_cpus(), -1, 0);
 }
 
-/* NMIs to all other CPUs; the log gets their backtraces, the console doesn't */
-static bool send_nmis(void)
+/* What both programs have dumped: how many stacks, -1 if one is not whole */
+static int count_stacks(struct context_test *t)
 {
-	pin_to_cpu(0);
-	return write_file("/proc/sysrq-trigger", "l");
-}
+	int other, n = reports_read(t->fd, NULL);
 
-static int quiet_console(void)
-{
-	int level = 7;
-	FILE *f;
-
-	f = fopen("/proc/sys/kernel/printk", "r");
-	if (f) {
-		if (fscanf(f, "%d", &level) != 1)
-			level = 7;
-		fclose(f);
-	}
-	klogctl(8 /* SYSLOG_ACTION_CONSOLE_LEVEL */, NULL, 1);
-	return level;
+	if (n < 0 || t->prog == t->skel->progs.anywhere)
+		return n;
+	other = reports_read(bpf_program__fd(t->prog), NULL);
+	return other < 0 ? other : n + other;
 }
 
 /* What the streams of both programs have counted, in one */
@@ -335,7 +323,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		ASSERT_LE(0, clock);
 	}
 
-	level = quiet_console();
+	level = set_console_level(1);
 	while (bss->attempts[variant->context] < variant->attempts) {
 		if (variant->nmi && !send_nmis())
 			break;
@@ -344,7 +332,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		if (bss->number > 100000 && !bss->context_known)
 			break;
 	}
-	klogctl(8, NULL, level);
+	set_console_level(level);
 	if (variant->clock)
 		close(clock);
 
@@ -383,6 +371,13 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		accepted += bss->accepted[i];
 		refused += bss->refused[i];
 	}
+
+	TH_LOG("stacks: %llu accepted, %llu refused",
+	       (unsigned long long)bss->stacks_accepted,
+	       (unsigned long long)bss->stacks_refused);
+	if (kernel_has_func("bpf_stream_print_stack"))
+		EXPECT_LT(0, bss->stacks_accepted);
+	EXPECT_EQ(bss->stacks_accepted, count_stacks(t));
 
 	SKIP_UNLESS_OURS(t->fd);
 	ASSERT_EQ(0, sum_stats(t, &st));

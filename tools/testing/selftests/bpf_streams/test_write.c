@@ -382,15 +382,10 @@ TEST_F(length, a_million_empty_messages_hold_no_memory)
 TEST(prints_with_bpf_spin_lock_held)
 {
 	struct lock_bpf *skel = lock_bpf__open_and_load();
-	char buf[100];
-	int fd, ret;
 
 	ASSERT_NE(NULL, skel);
-	fd = bpf_program__fd(skel->progs.under_lock);
-	ASSERT_EQ(0, run_tc(fd, &ret));
-	EXPECT_EQ(0, ret);
-	EXPECT_EQ(8, read_string(fd, buf, sizeof(buf)));
-	EXPECT_STREQ("value 1\n", buf);
+	EXPECT_EQ(0, run(skel->progs.under_lock));
+	EXPECT_TRUE(stream_is(skel->progs.under_lock, STDOUT, "value 1\n"));
 	lock_bpf__destroy(skel);
 }
 
@@ -407,8 +402,9 @@ static int keep_only_caps(__u64 caps)
 }
 
 /* 0 if it could be loaded, 1 if not, anything else: the test is broken */
-static int load_with_caps(__u64 caps, bool prints)
+static int load_with_caps(__u64 caps, const char *name)
 {
+	struct bpf_program *prog;
 	struct caps_bpf *skel;
 	int status;
 	pid_t pid;
@@ -421,8 +417,9 @@ static int load_with_caps(__u64 caps, bool prints)
 		skel = caps_bpf__open();
 		if (!skel || keep_only_caps(caps))
 			_exit(3);
-		bpf_program__set_autoload(skel->progs.prints, prints);
-		bpf_program__set_autoload(skel->progs.is_silent, !prints);
+		prog = bpf_object__find_program_by_name(skel->obj, name);
+		if (bpf_program__set_autoload(prog, true))
+			_exit(5);
 		_exit(!!caps_bpf__load(skel));
 	}
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
@@ -437,14 +434,24 @@ TEST(without_cap_perfmon_is_refused_at_load)
 	int fd;
 
 	/* The capabilities suffice for the program, just not for the kfunc */
-	ASSERT_EQ(0, load_with_caps(bpf, false));
-	ASSERT_EQ(0, load_with_caps(bpf | perfmon, true));
+	ASSERT_EQ(0, load_with_caps(bpf, "is_silent"));
+	ASSERT_EQ(0, load_with_caps(bpf | perfmon, "prints"));
 
 	skel = say_load(&fd);
 	ASSERT_NE(NULL, skel);
 	SKIP_UNLESS_OURS(fd);
-	EXPECT_EQ(1, load_with_caps(bpf, true));
+	EXPECT_EQ(1, load_with_caps(bpf, "prints"));
 	say_bpf__destroy(skel);
+}
+
+TEST(stack_without_cap_perfmon_is_refused_at_load)
+{
+	const __u64 bpf = 1ULL << CAP_BPF, perfmon = 1ULL << CAP_PERFMON;
+
+	if (!kernel_has_func("bpf_stream_print_stack"))
+		SKIP(return, "no bpf_stream_print_stack()");
+	EXPECT_EQ(0, load_with_caps(bpf | perfmon, "prints_stack"));
+	EXPECT_EQ(1, load_with_caps(bpf, "prints_stack"));
 }
 
 /* Attach the four programs to 'func', print, and count */

@@ -2,6 +2,7 @@
 /* What the tests of BPF streams share, see streams_test.h */
 #include <sched.h>
 #include <stdarg.h>
+#include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -135,6 +136,36 @@ int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st)
 	return found == 0x1f ? 0 : -ENOENT;
 }
 
+bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want)
+{
+	char buf[1024];
+	long len;
+
+	len = stream_read(bpf_program__fd(prog), stream, buf, sizeof(buf) - 1);
+	if (len < 0)
+		return false;
+	buf[len] = '\0';
+	if (strcmp(buf, want)) {
+		fprintf(stderr, "# stream %u of %s has '%s' rather than '%s'\n",
+			stream, bpf_program__name(prog), buf, want);
+		return false;
+	}
+	return true;
+}
+
+bool others_are_empty(const struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj) {
+		if (!bpf_program__autoload(prog))
+			continue;
+		if (!stream_is(prog, STDOUT, "") || !stream_is(prog, STDERR, ""))
+			return false;
+	}
+	return true;
+}
+
 struct say_bpf *say_load(int *prog_fd)
 {
 	struct say_bpf *skel = say_bpf__open_and_load();
@@ -155,17 +186,19 @@ int run_prog(int prog_fd, void *ctx, size_t ctx_size)
 	return bpf_prog_test_run_opts(prog_fd, &opts);
 }
 
-int run_tc(int prog_fd, int *retval)
+int run(const struct bpf_program *prog)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	char packet[64] = {};
-	int err;
 
-	opts.data_in = packet;
-	opts.data_size_in = sizeof(packet);
-	err = bpf_prog_test_run_opts(prog_fd, &opts);
-	*retval = opts.retval;
-	return err;
+	if (bpf_program__type(prog) == BPF_PROG_TYPE_SCHED_CLS) {
+		opts.data_in = packet;
+		opts.data_size_in = sizeof(packet);
+		opts.repeat = 1;
+	}
+	if (bpf_prog_test_run_opts(bpf_program__fd(prog), &opts))
+		return -errno;
+	return opts.retval;
 }
 
 int say(int prog_fd, struct say_args *args)
@@ -397,6 +430,27 @@ static int print_nothing(enum libbpf_print_level level, const char *fmt, va_list
 void quiet_libbpf(bool quiet)
 {
 	libbpf_set_print(quiet ? print_nothing : print_warnings);
+}
+
+bool send_nmis(void)
+{
+	pin_to_cpu(0);
+	return write_file("/proc/sysrq-trigger", "l");
+}
+
+int set_console_level(int level)
+{
+	int before = 7;
+	FILE *f;
+
+	f = fopen("/proc/sys/kernel/printk", "r");
+	if (f) {
+		if (fscanf(f, "%d", &before) != 1)
+			before = 7;
+		fclose(f);
+	}
+	klogctl(8 /* SYSLOG_ACTION_CONSOLE_LEVEL */, NULL, level);
+	return before;
 }
 
 void mount_debugfs(void)

@@ -4,7 +4,7 @@
  * a tracepoint in whatever context that is hit, so that it interrupts itself in
  * the middle of a message: same program, same stream, same CPU.
  */
-#include "streams.bpf.h"
+#include "runtime.bpf.h"
 #include "anywhere.h"
 
 /* Where x86 has its preemption count: until 6.14, and since */
@@ -26,6 +26,8 @@ bool context_known;
 __u64 attempts[NR_CONTEXTS];
 __u64 accepted[NR_CONTEXTS];
 __u64 refused[NR_CONTEXTS];
+__u64 stacks_accepted;
+__u64 stacks_refused;
 __u64 unexpected;		/* refusals for no good reason */
 int unexpected_error;
 __u64 number;
@@ -62,6 +64,30 @@ static __u32 context(void)
 	return IN_TASK;
 }
 
+/* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
+static void check(int err)
+{
+	if (err != -12 && err != -16 && err != -28) {
+		__sync_fetch_and_add(&unexpected, 1);
+		unexpected_error = err;
+	}
+}
+
+static void print_stack(void)
+{
+	int err;
+
+	if (!bpf_ksym_exists(bpf_stream_print_stack))
+		return;
+	err = bpf_stream_print_stack(STDERR);
+	if (!err) {
+		__sync_fetch_and_add(&stacks_accepted, 1);
+		return;
+	}
+	__sync_fetch_and_add(&stacks_refused, 1);
+	check(err);
+}
+
 static long print_one(__u32 i, __u32 *ctx)
 {
 	__u64 n, len;
@@ -72,6 +98,9 @@ static long print_one(__u32 i, __u32 *ctx)
 		return 1;
 	n = __sync_fetch_and_add(&number, 1);
 	__sync_fetch_and_add(&attempts[c], 1);
+
+	if (ANYWHERE_STACK(n))
+		print_stack();
 
 	/* Never true: the compiler knows that, the verifier doesn't */
 	len = ANYWHERE_PAD(n);
@@ -86,11 +115,7 @@ static long print_one(__u32 i, __u32 *ctx)
 	}
 
 	__sync_fetch_and_add(&refused[c], 1);
-	/* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
-	if (err != -12 && err != -16 && err != -28) {
-		__sync_fetch_and_add(&unexpected, 1);
-		unexpected_error = err;
-	}
+	check(err);
 	return 0;
 }
 

@@ -1,19 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Programs that print from everywhere but their main function */
 #include "streams.bpf.h"
+#include "timer.bpf.h"
 
 #define say(stream, text) bpf_stream_printk(stream, text "\n")
-
-struct timed {
-	struct bpf_timer timer;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, int);
-	__type(value, struct timed);
-} timers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -30,7 +20,6 @@ struct {
 } tails SEC(".maps");
 
 int pid;
-int timer_done;
 int timer_err;
 
 static __noinline int static_sub(int n)
@@ -96,19 +85,7 @@ static int timer_cb(void *map, int *key, struct timed *t)
 SEC("tc")
 int timer(struct __sk_buff *skb)
 {
-	struct timed *t;
-	int key = 0;
-
-	t = bpf_map_lookup_elem(&timers, &key);
-	if (!t)
-		return 1;
-	if (bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */))
-		return 2;
-	if (bpf_timer_set_callback(&t->timer, timer_cb))
-		return 3;
-	if (bpf_timer_start(&t->timer, 0, 0))
-		return 4;
-	return 0;
+	return start_timer(timer_cb);
 }
 
 SEC("tc")

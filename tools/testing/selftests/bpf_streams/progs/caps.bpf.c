@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A program type that CAP_BPF alone may load, with and without the kfunc */
-#include "streams.bpf.h"
+/* A program type that CAP_BPF alone may load, with and without a kfunc */
+#include "runtime.bpf.h"
 
 int runs;
 
@@ -9,6 +9,14 @@ int prints(struct __sk_buff *skb)
 {
 	runs++;
 	bpf_stream_printk(STDOUT, "hello\n");
+	return 0;
+}
+
+SEC("?socket")
+int prints_stack(struct __sk_buff *skb)
+{
+	runs++;
+	bpf_stream_print_stack(STDOUT);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints with a bpf_spin_lock held */
-#include "streams.bpf.h"
+/* Print with a bpf_spin_lock held */
+#include "runtime.bpf.h"
 
 struct locked {
 	struct bpf_spin_lock lock;
@@ -27,6 +27,24 @@ int under_lock(struct __sk_buff *skb)
 	bpf_spin_lock(&l->lock);
 	l->value++;
 	err = bpf_stream_printk(STDOUT, "value %d\n", l->value);
+	bpf_spin_unlock(&l->lock);
+
+	return err ? 2 : 0;
+}
+
+SEC("tc")
+int stack_under_lock(struct __sk_buff *skb)
+{
+	struct locked *l;
+	int key = 0, err = -38;
+
+	l = bpf_map_lookup_elem(&locked, &key);
+	if (!l)
+		return 1;
+
+	bpf_spin_lock(&l->lock);
+	if (bpf_ksym_exists(bpf_stream_print_stack))
+		err = bpf_stream_print_stack(STDERR);
 	bpf_spin_unlock(&l->lock);
 
 	return err ? 2 : 0;

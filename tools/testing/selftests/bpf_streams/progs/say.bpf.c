@@ -5,7 +5,7 @@
  * A message takes its sequence number only when it was accepted, so what a
  * reader gets has no gaps, however many messages were refused.
  */
-#include "streams.bpf.h"
+#include "runtime.bpf.h"
 
 char text[SAY_TEXT_SIZE];
 
@@ -40,6 +40,10 @@ static int say_one(struct say_args *args)
 		return bpf_stream_printk(args->stream, "%01023llu\n", args->seq);
 	case SAY_EMPTY:
 		return bpf_stream_printk(args->stream, "");
+	case SAY_STACK:
+		if (!bpf_ksym_exists(bpf_stream_print_stack))
+			return -38;
+		return bpf_stream_print_stack(args->stream);
 	}
 	return -22;
 }

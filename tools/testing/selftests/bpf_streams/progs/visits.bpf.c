@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counts visits in a table that it shares with user space, an arena, and takes
+ * it for larger than it is.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#define STDOUT	1
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARENA);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 256);	/* pages, most of which nobody has */
+} table SEC(".maps");
+
+/* As compilers with address spaces do by themselves */
+static __always_inline __u64 *arena_ptr(__u64 *p)
+{
+	asm volatile("r0 = %[ptr];"
+		     ".byte 0xbf, 0; .short 1; .long 1;"
+		     "%[ptr] = r0"
+		     : [ptr] "+r"(p) : [map] "r"(&table) : "r0");
+	return p;
+}
+
+__u64 visits;		/* the user's address of visits[0] */
+__u32 visitor;
+
+SEC("syscall")
+int visit(void *ctx)
+{
+	__u64 *counter = arena_ptr((__u64 *)visits + visitor);
+	__u64 n;
+
+	n = *counter + 1;
+	*counter = n;
+	return bpf_stream_printk(STDOUT, "visitor %u was here %llu times\n", visitor, n);
+}
+
+char _license[] SEC("license") = "GPL";

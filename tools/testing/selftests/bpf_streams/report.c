@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Takes the kernel's reports of runtime errors apart, see report.h */
+#include <regex.h>
+
+#include "../kselftest.h"
+#include "report.h"
+
+/* A line each, all of it */
+struct pattern {
+	const char *text;
+	bool compiled;
+	regex_t re;
+};
+
+static struct pattern error_line = {
+	.text = "^(ERROR: .+)$"
+};
+
+static struct pattern task_line = {
+	.text = "^CPU: ([0-9]+) UID: ([0-9]+) PID: ([0-9]+) Comm: (.*)$"
+};
+
+static struct pattern trace_line = {
+	.text = "^Call trace:$"
+};
+
+static struct pattern frame_line = {
+	.text = "^([^ +]+)\\+0x[0-9a-f]+/0x[0-9a-f]+( \\[[^ ]+\\])?$"
+};
+
+static struct pattern source_line = {
+	.text = "^  (|[^ \t].*) @ ([^ /]*):([0-9]+)$"
+};
+
+static struct pattern bpf_symbol = {
+	.text = "^bpf_prog_[0-9a-f]{16}_(.+)$"
+};
+
+#define MAX_PARTS	4
+
+/* What matched the parentheses of a pattern */
+struct match {
+	char parts[MAX_PARTS][1200];
+};
+
+static void copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+static bool matches(const char *line, struct pattern *p, struct match *m)
+{
+	regmatch_t pos[MAX_PARTS + 1];
+	int i;
+
+	if (!p->compiled && regcomp(&p->re, p->text, REG_EXTENDED))
+		ksft_exit_fail_msg("bad pattern: %s\n", p->text);
+	p->compiled = true;
+	if (regexec(&p->re, line, MAX_PARTS + 1, pos, 0))
+		return false;
+
+	for (i = 0; i < MAX_PARTS; i++) {
+		m->parts[i][0] = '\0';
+		if (pos[i + 1].rm_so >= 0)
+			snprintf(m->parts[i], sizeof(m->parts[i]), "%.*s",
+				 (int)(pos[i + 1].rm_eo - pos[i + 1].rm_so),
+				 line + pos[i + 1].rm_so);
+	}
+	return true;
+}
+
+/* The lines of the text, one after another */
+struct lines {
+	const char *pos, *end;
+	char line[2048];
+};
+
+static bool next_line(struct lines *l)
+{
+	const char *nl = memchr(l->pos, '\n', l->end - l->pos);
+
+	if (!nl || nl - l->pos >= (long)sizeof(l->line))
+		return false;
+	memcpy(l->line, l->pos, nl - l->pos);
+	l->line[nl - l->pos] = '\0';
+	l->pos = nl + 1;
+	return true;
+}
+
+static void add_frame(struct report *r, const char *symbol)
+{
+	struct frame *f = &r->frames[r->nr_frames++];
+	struct match m;
+
+	f->source[0] = '\0';
+	f->file[0] = '\0';
+	f->line = 0;
+	f->is_bpf = matches(symbol, &bpf_symbol, &m);
+	copy(f->symbol, sizeof(f->symbol), f->is_bpf ? m.parts[0] : symbol);
+}
+
+/* Belongs under a BPF frame, once */
+static bool add_source(struct report *r, const struct match *m)
+{
+	struct frame *f = r->frames + r->nr_frames - 1;
+
+	if (f < r->frames || !f->is_bpf || f->line || f->source[0])
+		return false;
+	copy(f->source, sizeof(f->source), m->parts[0]);
+	copy(f->file, sizeof(f->file), m->parts[1]);
+	f->line = atoi(m->parts[2]);
+	return true;
+}
+
+static bool parse(struct lines *l, struct report *r)
+{
+	struct match m;
+
+	if (!next_line(l))
+		return false;
+	if (matches(l->line, &error_line, &m)) {
+		copy(r->error, sizeof(r->error), m.parts[0]);
+		if (!next_line(l))
+			return false;
+	}
+	if (!matches(l->line, &task_line, &m))
+		return false;
+	r->cpu = atoi(m.parts[0]);
+	r->uid = strtoul(m.parts[1], NULL, 10);
+	r->pid = atoi(m.parts[2]);
+	copy(r->comm, sizeof(r->comm), m.parts[3]);
+
+	if (!next_line(l) || !matches(l->line, &trace_line, &m))
+		return false;
+	while (next_line(l)) {
+		if (!l->line[0])
+			return r->nr_frames;
+		if (matches(l->line, &frame_line, &m) && r->nr_frames < MAX_FRAMES)
+			add_frame(r, m.parts[0]);
+		else if (!matches(l->line, &source_line, &m) || !add_source(r, &m))
+			return false;
+	}
+	return false;
+}
+
+size_t report_parse(const char *text, size_t len, struct report *r)
+{
+	struct lines l = { .pos = text, .end = text + len };
+
+	memset(r, 0, offsetof(struct report, frames));
+	if (parse(&l, r))
+		return l.pos - text;
+	ksft_print_msg("not a whole report, at line '%s':\n%.*s\n", l.line,
+		       (int)(len < 1000 ? len : 1000), text);
+	return 0;
+}
+
+int reports_count(const struct text *t, struct report *r)
+{
+	size_t len, pos = 0;
+	int n;
+
+	for (n = 0; pos < t->len; n++) {
+		len = report_parse(t->data + pos, t->len - pos, r);
+		if (!len)
+			return -1;
+		pos += len;
+	}
+	return n;
+}
+
+int reports_read(int prog_fd, struct report *r)
+{
+	static struct report last;
+	struct text t = {};
+	int n = -1;
+
+	if (!stream_drain(prog_fd, STDERR, 65536, &t))
+		n = reports_count(&t, r ?: &last);
+	text_free(&t);
+	return n;
+}
+
+bool report_read(int prog_fd, struct report *r)
+{
+	int n = reports_read(prog_fd, r);
+
+	if (n != 1)
+		ksft_print_msg("%d reports rather than 1\n", n);
+	return n == 1;
+}
+
+const struct frame *bpf_frame(const struct report *r, int n)
+{
+	int i;
+
+	for (i = 0; i < r->nr_frames; i++)
+		if (r->frames[i].is_bpf && !n--)
+			return &r->frames[i];
+	return NULL;
+}
+
+int frame_of(const struct report *r, const char *symbol)
+{
+	int i;
+
+	for (i = 0; i < r->nr_frames; i++)
+		if (!strcmp(r->frames[i].symbol, symbol))
+			return i;
+	return -1;
+}
+
+bool bpf_frame_is(const struct report *r, int n, const char *function,
+		  const char *source, const char *file, int line)
+{
+	const struct frame *f = bpf_frame(r, n);
+
+	if (f && !strcmp(f->symbol, function) && !strcmp(f->source, source) &&
+	    !strcmp(f->file, file) && f->line == line)
+		return true;
+	ksft_print_msg("BPF frame %d is %s: '%s' @ %s:%d\n", n,
+		       f ? f->symbol : "missing", f ? f->source : "",
+		       f ? f->file : "", f ? f->line : 0);
+	ksft_print_msg("rather than   %s: '%s' @ %s:%d\n", function, source, file, line);
+	return false;
+}
+
+void reports_require(void)
+{
+	const char *why = NULL;
+
+#ifndef __x86_64__
+	why = "runtime errors are reported on x86-64 only";
+#endif
+	if (!why && !kernel_has_func("bpf_stream_print_stack"))
+		why = "the kernel does not report runtime errors of programs";
+	if (!why)
+		return;
+
+	ksft_print_header();
+	if (getenv("BPF_STREAMS_REQUIRED"))
+		ksft_exit_fail_msg("%s\n", why);
+	ksft_exit_skip("%s\n", why);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel reports into the stderr of a program, taken apart: an error,
+ * unless it is bpf_stream_print_stack(), and the stack dump.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "streams_test.h"
+
+#define MAX_FRAMES	64
+
+struct frame {
+	char symbol[256];	/* of BPF: the function's name alone */
+	bool is_bpf;
+	/* Of BPF, where the program has line info; else "", "", 0 */
+	char source[1024];
+	char file[64];
+	int line;
+};
+
+struct report {
+	char error[128];	/* "" if there is none */
+	int cpu;
+	unsigned int uid;
+	int pid;
+	char comm[32];
+	int nr_frames;
+	struct frame frames[MAX_FRAMES];
+};
+
+/*
+ * Takes the report apart that begins at 'text'. Each line must be as it has to
+ * be. Returns the report's length, 0 if something is wrong with it: then it is
+ * shown.
+ */
+size_t report_parse(const char *text, size_t len, struct report *r);
+/* The number of reports in 't', all whole and nothing between; the last in 'r' */
+int reports_count(const struct text *t, struct report *r);
+/* Drains stderr, which has that many reports; the last in 'r' (may be NULL) */
+int reports_read(int prog_fd, struct report *r);
+/* The one report of which stderr consists? */
+bool report_read(int prog_fd, struct report *r);
+
+/* Frame n of those of BPF functions (NULL if there is none) */
+const struct frame *bpf_frame(const struct report *r, int n);
+/* Number of the first frame of this function, -1 if there is none */
+int frame_of(const struct report *r, const char *symbol);
+/* Is frame n of the BPF functions as wanted? Says how not. No source: 'source' "" */
+bool bpf_frame_is(const struct report *r, int n, const char *function,
+		  const char *source, const char *file, int line);
+
+/* Does the kernel report errors at all? Skips the whole test file if not. */
+void reports_require(void);
+
+#define REPORTS_TEST_MAIN				\
+	int main(int argc, char **argv)			\
+	{						\
+		streams_require();			\
+		reports_require();			\
+		return test_harness_run(argc, argv);	\
+	}
+
+#endif /* REPORT_H */
