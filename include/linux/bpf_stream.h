@@ -46,6 +46,19 @@ struct bpf_stream_stage {
 	int err;
 };
 
+/**
+ * typedef bpf_frame_fn - what is done with a frame of the stack
+ * @cookie: of whoever walks the stack
+ * @addr: address in the function
+ * @at_ip: it is that of the next instruction of a function that was interrupted,
+ *	   not that to which a call returns
+ *
+ * Return: true to go on with the next frame, outwards.
+ */
+typedef bool (*bpf_frame_fn)(void *cookie, unsigned long addr, bool at_ip);
+
+void arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_regs *regs);
+
 #ifdef CONFIG_BPF_STREAMS
 
 int bpf_prog_streams_alloc(struct bpf_prog_aux *aux);

@@ -25,14 +25,48 @@
 #define STREAM_MAX_FILE 128
 static_assert(STREAM_MAX_LINE + STREAM_MAX_FILE + sizeof("   @ :4294967295\n") <= MAX_BPRINTF_BUF);
 
-/* Start with @regs, or without them with the caller. */
-static void stream_walk_stack(bool (*consume)(void *cookie, unsigned long addr),
-			      void *cookie, struct pt_regs *regs)
-{
 #ifdef CONFIG_ARCH_STACKWALK
-	arch_stack_walk(consume, cookie, current, regs);
-#endif
+struct stream_walk {
+	bpf_frame_fn consume;
+	void *cookie;
+	bool at_ip;
+};
+
+static bool stream_walk_frame(void *cookie, unsigned long addr)
+{
+	struct stream_walk *walk = cookie;
+	bool at_ip = walk->at_ip;
+
+	walk->at_ip = false;
+	return walk->consume(walk->cookie, addr, at_ip);
 }
+
+/**
+ * arch_bpf_walk_frames - visit the frames of the stack
+ * @consume: called for each frame, innermost first, until it returns false
+ * @cookie: passed to @consume
+ * @regs: where to start, NULL for the caller
+ *
+ * Architectures that can tell the address of an instruction that was interrupted
+ * from one to return to have their own.
+ *
+ * Context: Any, NMI included.
+ */
+void __weak arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_regs *regs)
+{
+	struct stream_walk walk = {
+		.consume	= consume,
+		.cookie		= cookie,
+		.at_ip		= regs,
+	};
+
+	arch_stack_walk(stream_walk_frame, &walk, current, regs);
+}
+#else
+void __weak arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_regs *regs)
+{
+}
+#endif
 
 /* The next function's first entry, all functions having at least one. */
 static u32 prog_linfo_end(const struct bpf_prog_aux *aux)
@@ -52,7 +86,7 @@ static u32 prog_linfo_end(const struct bpf_prog_aux *aux)
  *
  * Context: Any, NMI included. The texts are valid as long as @prog is.
  * Return: 0, or -ENOENT if the program was loaded without line info or is not
- *         JITed.
+ *         JITed, or if the compiler made the instruction for no line.
  */
 int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
 			 const char **line, const char **file, u32 *num)
@@ -77,12 +111,15 @@ int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
 	}
 
 	linfo = &aux->linfo[first];
-	bpf_linfo_source(aux->btf, linfo, line, file);
 	*num = BPF_LINE_INFO_LINE_NUM(linfo->line_col);
+	if (!*num)
+		return -ENOENT;
+
+	bpf_linfo_source(aux->btf, linfo, line, file);
 	return 0;
 }
 
-static bool stack_find_prog(void *cookie, unsigned long addr)
+static bool stack_find_prog(void *cookie, unsigned long addr, bool at_ip)
 {
 	struct bpf_prog **found = cookie;
 	struct bpf_prog *prog;
@@ -108,19 +145,9 @@ struct bpf_prog *bpf_prog_find_from_stack(void)
 {
 	struct bpf_prog *prog = NULL;
 
-	stream_walk_stack(stack_find_prog, &prog, NULL);
+	arch_bpf_walk_frames(stack_find_prog, &prog, NULL);
 	return prog;
 }
-
-/**
- * struct stream_dump - a dump of the stack on its way into a group
- * @ss: the group
- * @at_ip: the next address is that of an instruction, not a return address
- */
-struct stream_dump {
-	struct bpf_stream_stage *ss;
-	bool at_ip;
-};
 
 static void stream_dump_line(struct bpf_stream_stage *ss, unsigned long ip)
 {
@@ -138,21 +165,20 @@ static void stream_dump_line(struct bpf_stream_stage *ss, unsigned long ip)
 				STREAM_MAX_FILE, file, num);
 }
 
-static bool stream_dump_frame(void *cookie, unsigned long addr)
+static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
 {
-	struct stream_dump *dump = cookie;
+	struct bpf_stream_stage *ss = cookie;
 
-	if (dump->at_ip) {
-		dump->at_ip = false;
-		bpf_stream_stage_printk(dump->ss, "%pS\n", (void *)addr);
-		stream_dump_line(dump->ss, addr);
+	if (at_ip) {
+		bpf_stream_stage_printk(ss, "%pS\n", (void *)addr);
+		stream_dump_line(ss, addr);
 	} else {
 		/* The call ends where the function returns to. */
-		bpf_stream_stage_printk(dump->ss, "%pB\n", (void *)addr);
-		stream_dump_line(dump->ss, addr - 1);
+		bpf_stream_stage_printk(ss, "%pB\n", (void *)addr);
+		stream_dump_line(ss, addr - 1);
 	}
 
-	return !dump->ss->err;
+	return !ss->err;
 }
 
 /**
@@ -167,15 +193,13 @@ static bool stream_dump_frame(void *cookie, unsigned long addr)
  */
 int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs)
 {
-	struct stream_dump dump = { .ss = ss, .at_ip = regs };
-
 	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %s\n",
 				raw_smp_processor_id(),
 				from_kuid_munged(&init_user_ns, current_euid()),
 				task_pid_nr(current), current->comm);
 	bpf_stream_stage_printk(ss, "Call trace:\n");
 	if (!ss->err)
-		stream_walk_stack(stream_dump_frame, &dump, regs);
+		arch_bpf_walk_frames(stream_dump_frame, ss, regs);
 
 	return bpf_stream_stage_printk(ss, "\n");
 }
