@@ -76,6 +76,26 @@ TEST_F(stack, tells_task_source_and_kernel_functions)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
+TEST(program_with_a_hidden_function_shows_its_own_lines)
+{
+	struct stack_bpf *skel = stack_bpf__open();
+	struct bpf_program *prog;
+	struct report r;
+
+	ASSERT_NE(NULL, skel);
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, prog == skel->progs.thrower);
+	/* Where the stack cannot be unwound there are no exceptions */
+	if (stack_bpf__load(skel))
+		SKIP(return, "this kernel does not let programs call bpf_throw()");
+
+	EXPECT_EQ(0, run(skel->progs.thrower));
+	ASSERT_TRUE(report_read(bpf_program__fd(skel->progs.thrower), &r));
+	EXPECT_TRUE(bpf_frame_is(&r, 0, "thrower", PRINT, FILE_NAME,
+				 skel->data->thrower_line));
+	stack_bpf__destroy(skel);
+}
+
 TEST_F(stack, goes_to_the_stream_that_was_asked)
 {
 	struct text t = {};

@@ -149,3 +149,17 @@ int tail_callee(struct __sk_buff *skb)
 	err = bpf_stream_print_stack(STDERR);
 	return 0;
 }
+
+void bpf_throw(__u64 cookie) __ksym __weak;
+
+int thrower_line = __LINE__ + 6;
+
+/* The verifier adds a function; the first line's place must not be that one's */
+SEC("?tc")
+int thrower(struct __sk_buff *skb)
+{
+	bpf_stream_print_stack(STDERR);
+	if (skb->len == 1)
+		bpf_throw(0);
+	return 0;
+}
