@@ -193,10 +193,12 @@ static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
  */
 int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs)
 {
-	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %s\n",
+	/* Any task can name itself; no name must pass for a line of the report. */
+	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %*pEs\n",
 				raw_smp_processor_id(),
 				from_kuid_munged(&init_user_ns, current_euid()),
-				task_pid_nr(current), current->comm);
+				task_pid_nr(current),
+				(int)strnlen(current->comm, TASK_COMM_LEN), current->comm);
 	bpf_stream_stage_printk(ss, "Call trace:\n");
 	if (!ss->err)
 		arch_bpf_walk_frames(stream_dump_frame, ss, regs);

@@ -96,6 +96,14 @@ TEST(program_with_a_hidden_function_shows_its_own_lines)
 	stack_bpf__destroy(skel);
 }
 
+TEST_F(stack, task_cannot_pass_for_a_line)
+{
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "a\n\nERROR: b\t"));
+	ASSERT_EQ(0, run(self->skel->progs.plain));
+	ASSERT_TRUE(report_read(bpf_program__fd(self->skel->progs.plain), &self->r));
+	EXPECT_STREQ("a\\n\\nERROR: b\\t", self->r.comm);
+}
+
 TEST_F(stack, goes_to_the_stream_that_was_asked)
 {
 	struct text t = {};
@@ -296,6 +304,13 @@ FIXTURE_VARIANT_ADD(line_info, of_first_line) {
 
 FIXTURE_VARIANT_ADD(line_info, of_last_line) {
 	.line = { "i++;", "prog.bpf.c", (1 << 22) - 1 },
+};
+
+/* What the compiler makes for no line */
+FIXTURE_VARIANT_ADD(line_info, of_no_line) {
+	.line = { "i++;", "prog.bpf.c", 0 },
+	.source = "",
+	.file = "",
 };
 
 FIXTURE_SETUP(line_info)
