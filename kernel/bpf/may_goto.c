@@ -15,8 +15,7 @@
  *
  * bpf_may_goto_left is per CPU and shared by all programs, so that sooner or
  * later one of the loops that a program nests looks at the clock, however short
- * each of them is, and whether they are in one function or in many. What the
- * others take from it in the meantime does not matter, nor does migration.
+ * each of them is, and whether they are in one function or in many.
  *
  * A program may loop for BPF_MAY_GOTO_NS in one run. The run's clock tells when
  * the run was checked first, or that its time is over. It is a slot in the
@@ -25,7 +24,13 @@
  * bpf_prog_aux.may_goto_clock set, and the verifier reserves the slot below the
  * rest of their stack and has it cleared on entry. The check finds it by
  * walking the stack, once for many iterations. Other callbacks and subprograms
- * run on the time of whoever called them.
+ * run on the time of whoever called them, and so does a timer's callback that
+ * is called by the program itself: the outermost clock counts.
+ *
+ * A run that is within another, as those of tracing programs are, may always be
+ * the one to check. So it looks after the clocks of the others as well, and if
+ * the time of one of them is over leaves nothing to the CPU, for that one to see
+ * it at its next may_goto.
  *
  * When time is over the CPU gets no new batch, so that all may_gotos of the run
  * go the slow way and jump, until some other program takes a batch. Functions
@@ -33,6 +38,9 @@
  * on their loops to be entered, but only if they are deeper in the stack than
  * any before: the clock, being over, tells how deep that was. So there is an end
  * to it, whatever calls them how often.
+ *
+ * If the stack cannot be unwound as far as to a clock there is a count instead:
+ * a CPU passes no more than BPF_MAX_LOOPS in a row without finding one.
  *
  * By count
  * --------
@@ -46,7 +54,7 @@
 #include <linux/bpf_may_goto.h>
 #include <linux/bpf_stream.h>
 #include <linux/bpf_verifier.h>
-#include <linux/bug.h>
+#include <linux/build_bug.h>
 #include <linux/filter.h>
 #include <linux/limits.h>
 #include <linux/percpu.h>
@@ -63,6 +71,7 @@
 #define BPF_MAY_GOTO_GRACE 16
 
 DEFINE_PER_CPU(int, bpf_may_goto_left);
+static DEFINE_PER_CPU(int, bpf_may_goto_lost);
 
 static void may_goto_report(const struct bpf_prog *prog)
 {
@@ -76,49 +85,105 @@ static void may_goto_report(const struct bpf_prog *prog)
 }
 
 /**
- * struct may_goto_run - where in the stack a run of a program is
+ * struct may_goto_run - a run of a program, as found on the stack
+ * @main: the program's main part, NULL once all of the run was seen
  * @clock: never checked (0), time of the first check, or if negative the lowest
  *	   frame that has looped when the time was over already
  * @frame: of the innermost function
+ * @now: the time
+ * @outer_is_over: there is another run around this one, and its time is over
  */
 struct may_goto_run {
+	const struct bpf_prog_aux *main;
 	s64 *clock;
 	s64 frame;
+	s64 now;
+	bool outer_is_over;
 };
+
+/* Starts the clock if need be. */
+static bool may_goto_has_time(s64 *clock, s64 now)
+{
+	if (!*clock)
+		*clock = now;
+
+	/* The times of two CPUs may differ a little. */
+	return now - *clock < (s64)BPF_MAY_GOTO_NS;
+}
+
+/* The addresses of kernel stacks are negative, times since boot are not. */
+static bool may_goto_is_over(const s64 *clock)
+{
+	return *clock < 0;
+}
 
 static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 {
 	struct may_goto_run *run = cookie;
+	struct bpf_prog_aux *aux;
 	struct bpf_prog *prog;
+	s64 *clock;
 
 	guard(rcu)();
 	prog = bpf_prog_ksym_find(ip);
 	if (!prog)
 		return true;
 
-	if (!run->frame)
+	aux = prog->aux;
+	if (!run->frame) {
 		run->frame = bp;
-	if (!prog->aux->may_goto_clock)
+		run->main = aux->main_prog_aux;
+	}
+	if (aux->main_prog_aux != run->main)
+		run->main = NULL;
+	if (!aux->may_goto_clock)
 		return true;
 
-	run->clock = (s64 *)(unsigned long)(bp - prog->aux->stack_depth);
-	return false;
+	clock = (s64 *)(unsigned long)(bp - aux->stack_depth);
+	if (run->main)
+		run->clock = clock;
+	else if (may_goto_is_over(clock) || !may_goto_has_time(clock, run->now))
+		run->outer_is_over = true;
+
+	/* What comes after the main program is another run, even if of the same. */
+	if (aux == run->main)
+		run->main = NULL;
+
+	return true;
 }
 
-/* The addresses of kernel stacks are negative, times since boot are not. */
-static bool may_goto_is_over(const struct may_goto_run *run)
+/* Without a clock: count */
+static int may_goto_grant_lost(void)
 {
-	return *run->clock < 0;
+	if (this_cpu_inc_return(bpf_may_goto_lost) < BPF_MAX_LOOPS / BPF_MAY_GOTO_BATCH)
+		return BPF_MAY_GOTO_BATCH;
+
+	this_cpu_write(bpf_may_goto_lost, 0);
+	may_goto_report(bpf_prog_find_from_stack());
+	return 0;
 }
 
-static bool may_goto_has_time(const struct may_goto_run *run)
+/* How many may_gotos the run may pass until the next check */
+static int may_goto_grant(const struct may_goto_run *run)
 {
-	s64 now = ktime_get_mono_fast_ns();
+	if (!run->clock)
+		return may_goto_grant_lost();
 
-	if (!*run->clock)
-		*run->clock = now;
+	this_cpu_write(bpf_may_goto_lost, 0);
+	if (may_goto_is_over(run->clock)) {
+		if (run->frame >= *run->clock)
+			return 0;
 
-	return now - *run->clock < (s64)BPF_MAY_GOTO_NS;
+		*run->clock = run->frame;
+		return BPF_MAY_GOTO_GRACE;
+	}
+
+	if (may_goto_has_time(run->clock, run->now))
+		return BPF_MAY_GOTO_BATCH;
+
+	*run->clock = run->frame;
+	may_goto_report(bpf_prog_find_from_stack());
+	return 0;
 }
 
 /**
@@ -132,29 +197,14 @@ static bool may_goto_has_time(const struct may_goto_run *run)
  */
 int notrace bpf_may_goto_check(void)
 {
-	struct may_goto_run run = {};
+	struct may_goto_run run = { .now = ktime_get_mono_fast_ns() };
+	int grant;
 
 	arch_bpf_stack_walk(may_goto_find_run, &run);
-	if (WARN_ON_ONCE(!run.clock))
-		return -ETIME;
+	grant = may_goto_grant(&run);
+	this_cpu_write(bpf_may_goto_left, run.outer_is_over ? 0 : grant);
 
-	if (may_goto_is_over(&run)) {
-		if (run.frame >= *run.clock)
-			return -ETIME;
-
-		*run.clock = run.frame;
-		this_cpu_write(bpf_may_goto_left, BPF_MAY_GOTO_GRACE);
-		return 0;
-	}
-
-	if (may_goto_has_time(&run)) {
-		this_cpu_write(bpf_may_goto_left, BPF_MAY_GOTO_BATCH);
-		return 0;
-	}
-
-	*run.clock = run.frame;
-	may_goto_report(bpf_prog_find_from_stack());
-	return -ETIME;
+	return grant ? 0 : -ETIME;
 }
 
 BPF_CALL_1(bpf_may_goto_run_out, const struct bpf_prog_aux *, aux)
@@ -167,8 +217,11 @@ BPF_CALL_1(bpf_may_goto_run_out, const struct bpf_prog_aux *, aux)
 #define SAVED_REGS (BPF_REG_5 + 1)
 #define SAVED_SIZE (SAVED_REGS * BPF_REG_SIZE)
 
+/* Longer programs are not told: their jumps could become too far. */
+#define REPORT_MAX_INSNS 4096
+
 /* The interpreter has no more stack than what programs may use. */
-static bool may_goto_can_report(const struct bpf_prog *prog, unsigned int stack_depth)
+static bool may_goto_has_room(const struct bpf_prog *prog, unsigned int stack_depth)
 {
 	return IS_ENABLED(CONFIG_BPF_STREAMS) &&
 	       (prog->jit_requested ||
@@ -184,7 +237,7 @@ static bool may_goto_can_report(const struct bpf_prog *prog, unsigned int stack_
  */
 int bpf_may_goto_stack(const struct bpf_prog *prog, unsigned int stack_depth)
 {
-	return may_goto_can_report(prog, stack_depth) ? BPF_REG_SIZE + SAVED_SIZE : BPF_REG_SIZE;
+	return may_goto_has_room(prog, stack_depth) ? BPF_REG_SIZE + SAVED_SIZE : BPF_REG_SIZE;
 }
 
 /* Jump from place @i of @cnt to where @may_goto in their stead would jump. */
@@ -209,7 +262,7 @@ int bpf_may_goto_expand(const struct bpf_prog *prog, const struct bpf_insn *may_
 {
 	const struct bpf_insn ld_aux[] = { BPF_LD_IMM64(BPF_REG_1, (long)prog->aux) };
 	int left = -(int)stack_depth - bpf_may_goto_stack(prog, stack_depth);
-	bool report = may_goto_can_report(prog, stack_depth);
+	bool report = may_goto_has_room(prog, stack_depth) && prog->len < REPORT_MAX_INSNS;
 	int cnt = report ? 2 * SAVED_REGS + 10 : 4, n = 0, reg;
 
 	BUILD_BUG_ON(2 * SAVED_REGS + 10 > INSN_BUF_SIZE);
@@ -220,7 +273,7 @@ int bpf_may_goto_expand(const struct bpf_prog *prog, const struct bpf_insn *may_
 
 	buf[n++] = BPF_LDX_MEM(BPF_DW, BPF_REG_AX, BPF_REG_FP, left);
 	if (!report) {
-		buf[n] = BPF_JMP_IMM(BPF_JEQ, BPF_REG_AX, 0, may_goto_off(may_goto, n, cnt));
+		buf[n] = BPF_JMP_IMM(BPF_JSLE, BPF_REG_AX, 0, may_goto_off(may_goto, n, cnt));
 		n++;
 		goto count;
 	}
