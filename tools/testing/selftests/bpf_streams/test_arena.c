@@ -185,6 +185,30 @@ TEST_F(arena, load_in_timer_callback)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
+/* The instruction that faults is found as long as it can run */
+TEST_F(arena, faults_while_the_program_is_unloaded)
+{
+	struct bpf_program *prog = self->skel->progs.long_timer;
+
+	if (nr_cpus() < 2)
+		SKIP(return, "needs two CPUs");
+	/* Not before we have left that CPU */
+	self->bss->timer_delay = 300 * 1000 * 1000;
+	pin_to_cpu(0);
+	ASSERT_EQ(0, run(prog));
+	pin_to_cpu(1);
+	wait_until(__atomic_load_n(&self->bss->timer_runs, __ATOMIC_ACQUIRE));
+	bpf_program__unload(prog);
+	arena_bpf__destroy(self->skel);
+
+	/* The CPU that the timer runs on still works */
+	pin_to_cpu(0);
+	self->skel = arena_bpf__open_and_load();
+	ASSERT_NE(NULL, self->skel);
+	self->skel->bss->address = self->unmapped;
+	ASSERT_EQ(0, run(self->skel->progs.load));
+}
+
 /* A kernel address that leads nowhere; the program has an arena all the same */
 TEST_F(arena, fault_elsewhere_is_not_reported)
 {

@@ -167,6 +167,16 @@ TEST_F(may_goto, in_timer_callback)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
+TEST_F(may_goto, in_callback_that_is_the_timers_too)
+{
+	struct bpf_program *prog = self->skel->progs.both;
+
+	ASSERT_EQ(0, run(prog));
+	ASSERT_TRUE(timed_out(prog, &self->r));
+	EXPECT_EQ(100, self->bss->callbacks);
+	EXPECT_TRUE(others_are_empty(self->skel->obj));
+}
+
 TEST_F(may_goto, in_tail_called_program)
 {
 	int key = 0, callee = bpf_program__fd(self->skel->progs.tail_callee);
@@ -286,24 +296,36 @@ TEST_F(may_goto, other_program_on_the_cpu_is_not_cut_short)
 	EXPECT_EQ(1, reports_read(bpf_program__fd(self->skel->progs.endless), NULL));
 }
 
+static struct may_goto_bpf *load_interrupting(void)
+{
+	struct may_goto_bpf *skel = may_goto_bpf__open();
+
+	if (!skel)
+		return NULL;
+	bpf_program__set_autoload(skel->progs.interrupting, true);
+	if (may_goto_bpf__load(skel))
+		goto err;
+	skel->links.interrupting = bpf_program__attach(skel->progs.interrupting);
+	if (!skel->links.interrupting)
+		goto err;
+	skel->bss->pid = getpid();
+	return skel;
+
+err:
+	may_goto_bpf__destroy(skel);
+	return NULL;
+}
+
 TEST(may_goto_of_a_program_within_another_is_its_own)
 {
-	static const char func[] = "strncpy_from_kernel_nofault";
-	struct bpf_program *prog;
 	struct may_goto_bpf *skel;
 	struct report r;
 
-	skel = may_goto_bpf__open();
-	ASSERT_NE(NULL, skel);
-	prog = skel->progs.interrupting;
-	bpf_program__set_autoload(prog, true);
-	if (!kernel_has_func(func))
+	if (!kernel_has_func("strncpy_from_kernel_nofault"))
 		SKIP(return, "no function to attach to");
-	ASSERT_EQ(0, may_goto_bpf__load(skel));
-	skel->links.interrupting = bpf_program__attach(prog);
-	ASSERT_NE(NULL, skel->links.interrupting);
+	skel = load_interrupting();
+	ASSERT_NE(NULL, skel);
 
-	skel->bss->pid = getpid();
 	ASSERT_EQ(0, run(skel->progs.interrupted));
 	skel->bss->pid = 0;
 	EXPECT_TRUE(timed_out(skel->progs.interrupted, &r));
@@ -312,6 +334,27 @@ TEST(may_goto_of_a_program_within_another_is_its_own)
 	EXPECT_EQ(skel->bss->interruptions, skel->bss->whole);
 	EXPECT_LT(0, stream_discard(bpf_program__fd(skel->progs.interrupted), STDOUT));
 	EXPECT_TRUE(others_are_empty(skel->obj));
+	may_goto_bpf__destroy(skel);
+}
+
+/* Whatever the CPU is granted, the program within is there to use it up */
+TEST(may_goto_is_not_starved_by_a_program_within)
+{
+	struct may_goto_bpf *skel;
+	struct report r;
+
+	if (!kernel_has_func("strncpy_from_kernel_nofault"))
+		SKIP(return, "no function to attach to");
+	skel = load_interrupting();
+	ASSERT_NE(NULL, skel);
+
+	skel->data->between = 0;
+	skel->data->short_loops = 100000;
+	ASSERT_EQ(0, run(skel->progs.interrupted));
+	skel->bss->pid = 0;
+	EXPECT_TRUE(timed_out(skel->progs.interrupted, &r));
+	EXPECT_STREQ("interrupted", bpf_frame(&r, 0)->symbol);
+	EXPECT_LT(0, skel->bss->interruptions);
 	may_goto_bpf__destroy(skel);
 }
 

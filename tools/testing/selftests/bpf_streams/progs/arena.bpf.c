@@ -159,6 +159,30 @@ int timer(struct __sk_buff *skb)
 	return start_timer(timer_cb);
 }
 
+/* Goes on for long, for the program to be unloaded meanwhile */
+int timer_runs;
+
+static long faulting_cb(__u32 i, void *ctx)
+{
+	__u64 *p = arena_ptr(arena, address);
+
+	value = *p;
+	return 0;
+}
+
+static int long_timer_cb(void *map, int *key, struct timed *t)
+{
+	timer_runs = 1;
+	bpf_loop(5000, faulting_cb, NULL, 0);
+	return 0;
+}
+
+SEC("tc")
+int long_timer(struct __sk_buff *skb)
+{
+	return start_timer(long_timer_cb);
+}
+
 int interrupt_line;
 __u64 interrupt_faults, nmi_faults;
 

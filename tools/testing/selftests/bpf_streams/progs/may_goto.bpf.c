@@ -183,6 +183,24 @@ int timer(struct __sk_buff *skb)
 	return start_timer(timer_cb);
 }
 
+int arm;
+
+static long both_cb(void *a, void *b, void *c)
+{
+	callbacks++;
+	while (can_loop)
+		count++;
+	return 0;
+}
+
+/* One callback is the timer's and the program's own; the program's is its run */
+SEC("tc")
+int both(struct __sk_buff *skb)
+{
+	bpf_loop(100, both_cb, NULL, 0);
+	return arm ? start_timer((void *)both_cb) : 0;
+}
+
 SEC("tc")
 int tail_caller(struct __sk_buff *skb)
 {
@@ -204,6 +222,7 @@ int tail_callee(struct __sk_buff *skb)
  */
 int pid;
 __u64 interruptions, whole;
+__u64 between = 0xffff;
 char string[] = "string";
 
 SEC("syscall")
@@ -211,7 +230,7 @@ int interrupted(void *ctx)
 {
 	while (can_loop) {
 		count++;
-		if (!(count & 0xffff))
+		if (!(count & between))
 			bpf_stream_printk(STDOUT, "%s\n", string);
 	}
 	/* Its own time is over, that of others is not */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One timer, which calls back at once */
+/* One timer, which calls back at once or after a while */
 #ifndef TIMER_BPF_H
 #define TIMER_BPF_H
 
@@ -15,6 +15,9 @@ struct {
 	__type(key, int);
 	__type(value, struct timed);
 } timers SEC(".maps");
+
+/* How long until it calls back, in ns */
+__u64 timer_delay;
 
 /* For the callback to set when all else is done */
 int timer_done;
@@ -32,7 +35,7 @@ static __always_inline int start_timer(int (*callback)(void *map, int *key,
 		return 2;
 	if (bpf_timer_set_callback(&t->timer, callback))
 		return 3;
-	if (bpf_timer_start(&t->timer, 0, 0))
+	if (bpf_timer_start(&t->timer, timer_delay, 0))
 		return 4;
 	return 0;
 }
