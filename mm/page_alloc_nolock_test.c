@@ -13,6 +13,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/initrd.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -503,6 +504,13 @@ static void nolock_stress(struct kunit *test)
 	expect_no_leak(test, free_before);
 }
 
+/* At boot, what is unpacked meanwhile takes more memory than a leak would. */
+static int page_alloc_nolock_init(struct kunit_suite *suite)
+{
+	wait_for_initramfs();
+	return 0;
+}
+
 static struct kunit_case page_alloc_nolock_cases[] = {
 	KUNIT_CASE(nolock_round_trip),
 	KUNIT_CASE(nolock_keeps_referenced_page),
@@ -519,6 +527,7 @@ static struct kunit_case page_alloc_nolock_cases[] = {
 
 static struct kunit_suite page_alloc_nolock_suite = {
 	.name = "page_alloc_nolock",
+	.suite_init = page_alloc_nolock_init,
 	.test_cases = page_alloc_nolock_cases,
 };
 
