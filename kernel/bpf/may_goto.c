@@ -24,13 +24,12 @@
  * bpf_prog_aux.may_goto_clock set, and the verifier reserves the slot below the
  * rest of their stack and has it cleared on entry. The check finds it by
  * walking the stack, once for many iterations. Other callbacks and subprograms
- * run on the time of whoever called them, and so does a timer's callback that
- * is called by the program itself: the outermost clock counts.
+ * run on the time of whoever called them. Clocks further out are not touched: an
+ * interrupted function may not have set up its frame yet.
  *
- * A run that is within another, as those of tracing programs are, may always be
- * the one to check. So it looks after the clocks of the others as well, and if
- * the time of one of them is over leaves nothing to the CPU, for that one to see
- * it at its next may_goto.
+ * A run that is within another, as those of tracing programs are, could always be
+ * the one to check. So it gets small batches of changing size, for the other to
+ * be checked by chance.
  *
  * When time is over the CPU gets no new batch, so that all may_gotos of the run
  * go the slow way and jump, until some other program takes a batch. Functions
@@ -57,6 +56,7 @@
 #include <linux/build_bug.h>
 #include <linux/filter.h>
 #include <linux/limits.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/time64.h>
@@ -69,6 +69,9 @@
 
 /* The same, for a function that is called when the time is over */
 #define BPF_MAY_GOTO_GRACE 16
+
+/* At most so many for a run within another */
+#define BPF_MAY_GOTO_NESTED 1024
 
 DEFINE_PER_CPU(int, bpf_may_goto_left);
 static DEFINE_PER_CPU(int, bpf_may_goto_lost);
@@ -86,19 +89,19 @@ static void may_goto_report(const struct bpf_prog *prog)
 
 /**
  * struct may_goto_run - a run of a program, as found on the stack
- * @main: the program's main part, NULL once all of the run was seen
+ * @main: the program's main part
  * @clock: never checked (0), time of the first check, or if negative the lowest
  *	   frame that has looped when the time was over already
  * @frame: of the innermost function
  * @now: the time
- * @outer_is_over: there is another run around this one, and its time is over
+ * @nested: there is another run around this one
  */
 struct may_goto_run {
 	const struct bpf_prog_aux *main;
 	s64 *clock;
 	s64 frame;
 	s64 now;
-	bool outer_is_over;
+	bool nested;
 };
 
 /* Starts the clock if need be. */
@@ -122,7 +125,6 @@ static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 	struct may_goto_run *run = cookie;
 	struct bpf_prog_aux *aux;
 	struct bpf_prog *prog;
-	s64 *clock;
 
 	guard(rcu)();
 	prog = bpf_prog_ksym_find(ip);
@@ -134,21 +136,15 @@ static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 		run->frame = bp;
 		run->main = aux->main_prog_aux;
 	}
-	if (aux->main_prog_aux != run->main)
-		run->main = NULL;
 	if (!aux->may_goto_clock)
 		return true;
 
-	clock = (s64 *)(unsigned long)(bp - aux->stack_depth);
-	if (run->main)
-		run->clock = clock;
-	else if (may_goto_is_over(clock) || !may_goto_has_time(clock, run->now))
-		run->outer_is_over = true;
+	if (run->clock || aux->main_prog_aux != run->main) {
+		run->nested = true;
+		return false;
+	}
 
-	/* What comes after the main program is another run, even if of the same. */
-	if (aux == run->main)
-		run->main = NULL;
-
+	run->clock = (s64 *)(unsigned long)(bp - aux->stack_depth);
 	return true;
 }
 
@@ -202,7 +198,8 @@ int notrace bpf_may_goto_check(void)
 
 	arch_bpf_stack_walk(may_goto_find_run, &run);
 	grant = may_goto_grant(&run);
-	this_cpu_write(bpf_may_goto_left, run.outer_is_over ? 0 : grant);
+	this_cpu_write(bpf_may_goto_left,
+		       run.nested ? min_t(int, grant, run.now & (BPF_MAY_GOTO_NESTED - 1)) : grant);
 
 	return grant ? 0 : -ETIME;
 }

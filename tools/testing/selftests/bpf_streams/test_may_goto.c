@@ -167,16 +167,6 @@ TEST_F(may_goto, in_timer_callback)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-TEST_F(may_goto, in_callback_that_is_the_timers_too)
-{
-	struct bpf_program *prog = self->skel->progs.both;
-
-	ASSERT_EQ(0, run(prog));
-	ASSERT_TRUE(timed_out(prog, &self->r));
-	EXPECT_EQ(100, self->bss->callbacks);
-	EXPECT_TRUE(others_are_empty(self->skel->obj));
-}
-
 TEST_F(may_goto, in_tail_called_program)
 {
 	int key = 0, callee = bpf_program__fd(self->skel->progs.tail_callee);

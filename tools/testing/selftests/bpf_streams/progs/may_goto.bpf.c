@@ -183,24 +183,6 @@ int timer(struct __sk_buff *skb)
 	return start_timer(timer_cb);
 }
 
-int arm;
-
-static long both_cb(void *a, void *b, void *c)
-{
-	callbacks++;
-	while (can_loop)
-		count++;
-	return 0;
-}
-
-/* One callback is the timer's and the program's own; the program's is its run */
-SEC("tc")
-int both(struct __sk_buff *skb)
-{
-	bpf_loop(100, both_cb, NULL, 0);
-	return arm ? start_timer((void *)both_cb) : 0;
-}
-
 SEC("tc")
 int tail_caller(struct __sk_buff *skb)
 {
