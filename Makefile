@@ -13,7 +13,7 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check tree refresh kernel libbpf bpftool selftests base-tests \
+.PHONY: help deps demo check tree refresh kernel lockdep libbpf bpftool selftests base-tests \
 	vm series lint clean
 .NOTPARALLEL:
 
@@ -38,6 +38,10 @@ help:
 #|                   ALL=1        rewrite the other patches too (new offsets)
 #|   make kernel     build/kernel: bzImage and vmlinux, from configs/vm.config;
 #|                   then compiles our files with W=1
+#|   make lockdep    build/lockdep: a kernel that checks its use of locks, and can
+#|                   torture some (configs/lockdep.config). To try it:
+#|                   make vm KERNEL=build/lockdep/arch/x86/boot/bzImage
+#|                   APPEND='locktorture.torture_type=res_spin_lock'
 #|   make libbpf     build/libbpf
 #|   make bpftool    build/tools/bpftool
 #|   make selftests  build/selftests: the test and demo programs
@@ -76,6 +80,9 @@ refresh:
 kernel: tree
 	@scripts/kernel.sh
 	@scripts/warnings.sh
+
+lockdep: tree
+	@scripts/lockdep.sh
 
 libbpf: tree
 	@scripts/tools.sh libbpf

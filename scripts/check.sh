@@ -98,6 +98,9 @@ count_selftests() {
 	done < <(tr -d '\r' <"$file")
 }
 
+# What all machines with selftests get
+VM_ARGS=(--append kunit.enable=1)
+
 # selftests CPUS LABEL TEST...: runs the tests in one machine. When the machine dies
 # under a test, that test has failed, and the others run in a new one. LABEL is what
 # the tests' names get.
@@ -114,7 +117,7 @@ selftests() {
 		say "running ${#rest[@]} test programs in the machine$label"
 		rc=0
 		child "$SCRIPTS/vm.sh" --log "$log.console" --mem 2048 --smp "$cpus" \
-			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan --append kunit.enable=1 \
+			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan "${VM_ARGS[@]}" \
 			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$log.out") || rc=$?
 		wait_for_tee
 		count_selftests "$log.out" "$label"
@@ -138,10 +141,15 @@ selftests() {
 	done
 }
 
+# selftest_names PATTERN: those of the programs that match, or more conditions of find
+selftest_names() {
+	find "$BUILD/selftests" -maxdepth 1 -name "$@" -perm -u+x -type f -printf '%f\n' | sort
+}
+
 all_selftests() {
 	local tests
 
-	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
+	mapfile -t tests < <(selftest_names 'test_*')
 	if ((${#tests[@]} == 0)); then
 		fail "no selftests in build/selftests"
 		return
@@ -149,7 +157,50 @@ all_selftests() {
 	selftests "$SMP" "" "${tests[@]}"
 	# What waits for a lock of the context that it interrupted hangs at once here;
 	# with a second CPU it may get away with it
-	selftests 1 ", 1 CPU" test_context test_page_alloc.sh
+	selftests 1 ", 1 CPU" test_context test_page_alloc.sh test_res_lock test_rqspinlock.sh
+}
+
+# torture_stats TYPE LOG: what locktorture printed now and then
+torture_stats() {
+	local type=$1 log=$2 stats
+
+	stats=$(grep -a -o 'Writes:  Total: .*' "$log" | tr -d '\r') || :
+	if ! grep -a -q "\b$type-torture:--- Start of test" "$log"; then
+		fail "lock torture of $type did not start ($(rel "$log"))"
+	elif ! grep -q 'Total: [1-9]' <<<"$stats"; then
+		fail "lock torture of $type took no lock ($(rel "$log"))"
+	elif grep -q -v 'Fail: 0 *$' <<<"$stats"; then
+		fail "lock torture of $type: $(grep -m 1 -v 'Fail: 0 *$' <<<"$stats") ($(rel "$log"))"
+	else
+		say "lock torture of $type: $(tail -n 1 <<<"$stats")"
+		pass
+	fi
+}
+
+# tortured TYPE TEST...: runs the tests on the lockdep kernel, while locks of that type
+# are tortured
+tortured() {
+	local type=$1 label=", lockdep, $1"
+	local VM_ARGS=(--kernel "$BUILD/lockdep/arch/x86/boot/bzImage"
+		--append "kunit.enable=1 locktorture.torture_type=$type locktorture.stat_interval=5")
+
+	shift
+	selftests 4 "$label" "$@"
+	torture_stats "$type" "$LOGS/selftests-${label//[ ,]/}-1.console"
+}
+
+lockdep_tests() {
+	local locks others
+
+	if ! child "$SCRIPTS/lockdep.sh"; then
+		fail "make lockdep"
+		return
+	fi
+	pass
+	mapfile -t locks < <(selftest_names 'test_res_lock*')
+	mapfile -t others < <(selftest_names 'test_*' ! -name 'test_res_lock*')
+	tortured res_spin_lock test_rqspinlock.sh "${locks[@]}"
+	tortured res_spin_lock_irq "${others[@]}"
 }
 
 base_tests() {
@@ -177,5 +228,6 @@ must "the selftests' build" "$SCRIPTS/tools.sh" selftests
 may "make lint" "$SCRIPTS/lint.sh"
 script_tests "$SCRIPTS"/tests/*.sh
 all_selftests
+lockdep_tests
 base_tests
 finish

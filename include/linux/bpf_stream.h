@@ -66,6 +66,7 @@ void bpf_prog_streams_free(struct bpf_prog_aux *aux);
 void bpf_prog_streams_show_fdinfo(struct seq_file *m,
 				  const struct bpf_prog_aux *aux);
 int bpf_prog_stream_read(const union bpf_attr *attr);
+bool bpf_prog_may_show_addresses(const struct bpf_prog *prog);
 
 bool bpf_stream_is_kfunc(u32 btf_id);
 unsigned long bpf_stream_kfunc_impl(u32 btf_id);
@@ -102,6 +103,11 @@ bpf_prog_streams_show_fdinfo(struct seq_file *m, const struct bpf_prog_aux *aux)
 static inline int bpf_prog_stream_read(const union bpf_attr *attr)
 {
 	return -EINVAL;
+}
+
+static inline bool bpf_prog_may_show_addresses(const struct bpf_prog *prog)
+{
+	return false;
 }
 
 static inline bool bpf_stream_is_kfunc(u32 btf_id)

@@ -73,9 +73,11 @@ struct bpf_stream {
 /**
  * struct bpf_streams - what bpf_prog_aux refers to
  * @stream: the program's streams, BPF_STDOUT first
+ * @may_show_addresses: does who loaded the program have CAP_PERFMON?
  */
 struct bpf_streams {
 	struct bpf_stream *stream[BPF_NR_STREAMS];
+	bool may_show_addresses;
 };
 
 /* A program's stream, or NULL if there is none of that id. */

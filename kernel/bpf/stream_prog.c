@@ -7,6 +7,7 @@
  * of the streams until no instance of it can run any more.
  */
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
@@ -19,7 +20,7 @@ static_assert((int)BPF_STDERR == BPF_STREAM_STDERR);
 
 /**
  * bpf_prog_streams_alloc - give a program its streams
- * @aux: the main program's
+ * @aux: the main program's, with its token
  *
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
@@ -33,6 +34,7 @@ int bpf_prog_streams_alloc(struct bpf_prog_aux *aux)
 	if (!aux->streams)
 		return -ENOMEM;
 
+	aux->streams->may_show_addresses = bpf_token_capable(aux->token, CAP_PERFMON);
 	for (i = 0; i < BPF_NR_STREAMS; i++) {
 		aux->streams->stream[i] = bpf_stream_alloc();
 		if (!aux->streams->stream[i])
@@ -64,6 +66,18 @@ void bpf_prog_streams_free(struct bpf_prog_aux *aux)
 
 	kfree(aux->streams);
 	aux->streams = NULL;
+}
+
+/**
+ * bpf_prog_may_show_addresses - may a report on a program show kernel addresses?
+ * @prog: the main program
+ *
+ * Context: Any, NMI included.
+ * Return: whether the one who loaded it has CAP_PERFMON.
+ */
+bool bpf_prog_may_show_addresses(const struct bpf_prog *prog)
+{
+	return prog->aux->streams && prog->aux->streams->may_show_addresses;
 }
 
 static void stream_show_fdinfo(struct seq_file *m, const char *name,

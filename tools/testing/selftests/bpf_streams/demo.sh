@@ -100,6 +100,12 @@ run "bpftool prog tracelog stdout id $id"
 run "bpftool prog tracelog stderr id $id"
 stop
 
+title "Programs that take locks"
+start "demo_groups 2 7 7"
+run "bpftool prog tracelog stdout name print_groups"
+run "bpftool prog tracelog stderr name transfer"
+stop
+
 title "A program attached to the exec tracepoint"
 start demo_execwatch
 run "/bin/uname -s"

@@ -16,6 +16,22 @@ static struct pattern error_line = {
 	.text = "^(ERROR: .+)$"
 };
 
+static struct pattern lock_error = {
+	.text = "^ERROR: (AA or ABBA deadlock|Timeout) detected for bpf_res_spin_lock(_irqsave)?$"
+};
+
+static struct pattern attempted_line = {
+	.text = "^Attempted lock   = 0x([0-9a-f]{1,16})$"
+};
+
+static struct pattern total_line = {
+	.text = "^Total held locks = ([0-9]+)$"
+};
+
+static struct pattern held_line = {
+	.text = "^Held lock\\[([ 1-9][0-9])\\] = 0x([0-9a-f]{1,16})$"
+};
+
 static struct pattern task_line = {
 	.text = "^CPU: ([0-9]+) UID: ([0-9]+) PID: ([0-9]+) Comm: (.*)$"
 };
@@ -112,6 +128,29 @@ static bool add_source(struct report *r, const struct match *m)
 	return true;
 }
 
+/* The lines of the locks. The line read last is the one that follows them. */
+static bool parse_locks(struct lines *l, struct report *r)
+{
+	struct match m;
+
+	if (!matches(l->line, &attempted_line, &m))
+		return false;
+	r->attempted = strtoull(m.parts[0], NULL, 16);
+
+	if (!next_line(l) || !matches(l->line, &total_line, &m))
+		return false;
+	r->total_held = atoi(m.parts[0]);
+
+	while (next_line(l)) {
+		if (!matches(l->line, &held_line, &m))
+			return true;
+		if (r->nr_held == MAX_HELD || atoi(m.parts[0]) != r->nr_held)
+			return false;
+		r->held[r->nr_held++] = strtoull(m.parts[1], NULL, 16);
+	}
+	return false;
+}
+
 static bool parse(struct lines *l, struct report *r)
 {
 	struct match m;
@@ -123,6 +162,8 @@ static bool parse(struct lines *l, struct report *r)
 		if (!next_line(l))
 			return false;
 	}
+	if (matches(r->error, &lock_error, &m) && !parse_locks(l, r))
+		return false;
 	if (!matches(l->line, &task_line, &m))
 		return false;
 	r->cpu = atoi(m.parts[0]);

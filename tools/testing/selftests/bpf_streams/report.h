@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the kernel reports into the stderr of a program, taken apart: an error,
- * unless it is bpf_stream_print_stack(), and the stack dump.
+ * unless it is bpf_stream_print_stack(), the locks where it is about locks, and the
+ * stack dump.
  */
 #ifndef REPORT_H
 #define REPORT_H
@@ -19,8 +20,15 @@ struct frame {
 	int line;
 };
 
+#define MAX_HELD	31
+
 struct report {
 	char error[128];	/* "" if there is none */
+	/* If it is about a lock that could not be had */
+	__u64 attempted;
+	int total_held;
+	int nr_held;
+	__u64 held[MAX_HELD];
 	int cpu;
 	unsigned int uid;
 	int pid;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/capability.h>
 #include <sys/types.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -28,6 +29,13 @@
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 300
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON	38
+#endif
+#ifndef CAP_BPF
+#define CAP_BPF		39
+#endif
 
 #define CAPACITY	(4L << 20)	/* bytes of text unread in a stream */
 #define KIB		1024L
@@ -125,6 +133,8 @@ bool memory_is_back(long before, long slack);
 int kmsg_open(void);
 int kmsg_bugs(int fd, char *line, size_t size);
 
+/* Runs in a child: what is given up doesn't come back */
+int keep_only_caps(__u64 caps);
 bool write_file(const char *path, const char *text);
 void pin_to_cpu(int cpu);
 int nr_cpus(void);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The kfuncs that print: formats, lengths, errors, permission */
-#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -12,13 +11,6 @@
 #include "lock.skel.h"
 #include "caps.skel.h"
 #include "nested.skel.h"
-
-#ifndef CAP_PERFMON
-#define CAP_PERFMON	38
-#endif
-#ifndef CAP_BPF
-#define CAP_BPF		39
-#endif
 
 /* The first argument of each row only: the others are the BPF program's */
 #define FORMAT_ROW(fmt, expected, ...) { fmt, expected },
@@ -387,18 +379,6 @@ TEST(prints_with_bpf_spin_lock_held)
 	EXPECT_EQ(0, run(skel->progs.under_lock));
 	EXPECT_TRUE(stream_is(skel->progs.under_lock, STDOUT, "value 1\n"));
 	lock_bpf__destroy(skel);
-}
-
-/* Runs in a child: what is given up doesn't come back */
-static int keep_only_caps(__u64 caps)
-{
-	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = {
-		{ .effective = caps, .permitted = caps },
-		{ .effective = caps >> 32, .permitted = caps >> 32 },
-	};
-
-	return syscall(__NR_capset, &hdr, data);
 }
 
 /* 0 if it could be loaded, 1 if not, anything else: the test is broken */

@@ -380,6 +380,17 @@ int kmsg_bugs(int fd, char *line, size_t size)
 	}
 }
 
+int keep_only_caps(__u64 caps)
+{
+	struct __user_cap_header_struct hdr = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = caps, .permitted = caps },
+		{ .effective = caps >> 32, .permitted = caps >> 32 },
+	};
+
+	return syscall(__NR_capset, &hdr, data);
+}
+
 bool write_file(const char *path, const char *text)
 {
 	ssize_t len = strlen(text);

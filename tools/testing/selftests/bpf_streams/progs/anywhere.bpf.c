@@ -5,23 +5,10 @@
  * the middle of a message: same program, same stream, same CPU.
  */
 #include "runtime.bpf.h"
-#include "anywhere.h"
-
-/* Where x86 has its preemption count: until 6.14, and since */
-struct pcpu_hot___local {
-	int preempt_count;
-} __attribute__((preserve_access_index));
-
-extern const struct pcpu_hot___local pcpu_hot __ksym __weak;
-extern const int __preempt_count __ksym __weak;
-
-#define SOFTIRQ_SERVED	0x00000100
-#define HARDIRQ_BITS	0x000f0000
-#define NMI_BITS	0x00f00000
+#include "context.bpf.h"
 
 char pad[512];
 __u32 writer_loops;
-bool context_known;
 
 __u64 attempts[NR_CONTEXTS];
 __u64 accepted[NR_CONTEXTS];
@@ -31,38 +18,6 @@ __u64 stacks_refused;
 __u64 unexpected;		/* refusals for no good reason */
 int unexpected_error;
 __u64 number;
-
-static int preempt_count(void)
-{
-	const struct pcpu_hot___local *hot;
-	const int *count;
-
-	if (bpf_ksym_exists(&pcpu_hot)) {
-		hot = bpf_this_cpu_ptr(&pcpu_hot);
-		context_known = true;
-		return hot->preempt_count;
-	}
-	if (bpf_ksym_exists(&__preempt_count)) {
-		count = bpf_this_cpu_ptr(&__preempt_count);
-		context_known = true;
-		return *count;
-	}
-	return 0;
-}
-
-static __u32 context(void)
-{
-	int count = preempt_count();
-
-	if (count & NMI_BITS)
-		return IN_NMI;
-	if (count & HARDIRQ_BITS)
-		return IN_HARDIRQ;
-	/* Being served: the lowest bit. The others say that they are disabled. */
-	if (count & SOFTIRQ_SERVED)
-		return IN_SOFTIRQ;
-	return IN_TASK;
-}
 
 /* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
 static void check(int err)

@@ -1,0 +1,1115 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of resilient queued spin locks.
+ *
+ * The actors of a play are threads, each on a CPU of its own. They wait for what
+ * others do, never for a time: to see that someone waits for a lock they look into
+ * his table of locks or for the tail in the lock's word. The one clock is that of
+ * the lock. If the host of a virtual machine lets an actor rest a lock can time out
+ * where none should. Then the play is given again.
+ *
+ * With preemption disabled nothing can be reported. So results are collected and
+ * checked when the play is over.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/kthread.h>
+#include <linux/prandom.h>
+#include <linux/rqspinlock.h>
+#ifdef CONFIG_X86_LOCAL_APIC
+#include <asm/apic.h>
+#include <asm/nmi.h>
+#endif
+
+#define MAX_ACTORS	4
+#define MAX_TRIES	50
+#define MANY_LOCKS	(RQSPINLOCK_NR_HELD + 9)
+#define STRESS_LOCKS	4
+
+enum rqs_context {
+	RQS_TASK,
+	RQS_TASK_IRQSAVE,
+	RQS_SOFTIRQ,
+	RQS_HARDIRQ,
+	RQS_NMI,
+};
+
+static const struct rqs_context_param {
+	enum rqs_context context;
+	const char *name;
+} contexts[] = {
+	{ RQS_TASK, "task" },
+	{ RQS_TASK_IRQSAVE, "interrupts disabled" },
+	{ RQS_SOFTIRQ, "softirq" },
+	{ RQS_HARDIRQ, "hard interrupt" },
+	{ RQS_NMI, "NMI" },
+}, interrupts[] = {
+	{ RQS_SOFTIRQ, "softirq" },
+	{ RQS_HARDIRQ, "hard interrupt" },
+	{ RQS_NMI, "NMI" },
+};
+
+/* Deadlocks of more than two CPUs are possible with more than two locks. */
+static const struct rqs_stress_param {
+	unsigned int nr_locks;
+	unsigned int rounds;
+	const char *name;
+} stresses[] = {
+	{ 2, 3000, "deadlocks found" },
+	{ STRESS_LOCKS, 200, "deadlocks timed out" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(contexts, contexts, name);
+KUNIT_ARRAY_PARAM_DESC(interrupts, interrupts, name);
+KUNIT_ARRAY_PARAM_DESC(stresses, stresses, name);
+
+/* A lock and what it guards. */
+struct rqs_guarded {
+	struct rqspinlock lock;
+	unsigned long count;
+};
+
+/**
+ * struct rqs_attempt - to take a lock once
+ * @on: the lock
+ * @irqsave: with interrupts disabled
+ * @err: what came of it
+ * @turn: how many have had the lock, this one included
+ * @unbalanced: interrupts or preemption were not as before in the end
+ * @ended: all of the above is set
+ */
+struct rqs_attempt {
+	struct rqs_guarded *on;
+	bool irqsave;
+	int err;
+	unsigned long turn;
+	bool unbalanced;
+	bool ended;
+};
+
+/**
+ * struct rqs_interrupt - a function to be called in an interrupt
+ * @work: gets us into a hard interrupt
+ * @tasklet: gets us from there into a softirq
+ * @context: where it is to be called
+ * @fn: the function
+ * @data: its argument
+ * @misplaced: it was called elsewhere
+ * @ended: it was called
+ */
+struct rqs_interrupt {
+	struct irq_work work;
+	struct tasklet_struct tasklet;
+	enum rqs_context context;
+	void (*fn)(void *data);
+	void *data;
+	bool misplaced;
+	bool ended;
+};
+
+struct rqs_play;
+
+struct rqs_actor {
+	struct rqs_play *play;
+	struct completion done;
+	unsigned int nr;
+	unsigned int cpu;
+	bool unbalanced;		/* as in struct rqs_attempt */
+	bool unclean;			/* its table was not empty in the end */
+	struct rqs_guarded own;		/* a lock that the others only take to fail */
+	struct rqs_attempt attempt;		/* what the play is about */
+	struct rqs_attempt also;		/* beside that */
+	struct rqs_interrupt interrupt;
+	struct rqspinlock many[MANY_LOCKS];
+};
+
+struct rqs_play {
+	void (*act)(struct rqs_actor *a);
+	enum rqs_context context;
+	atomic_t step;
+	void *data;
+	unsigned int wrong;		/* of what the play itself checks */
+	unsigned int wrong_words;	/* the same, of the lock, unless someone was late */
+	struct rqs_guarded shared;
+	unsigned int order[MAX_ACTORS];	/* who is to give up, from the first on */
+	unsigned int nr_orders;
+	unsigned int nr_actors;
+	struct rqs_actor actors[];
+};
+
+static void attempt(void *data)
+{
+	int preempt = preempt_count(), err;
+	bool irqs = irqs_disabled();
+	struct rqs_attempt *at = data;
+	unsigned long flags;
+
+	if (at->irqsave)
+		err = raw_res_spin_lock_irqsave(&at->on->lock, flags);
+	else
+		err = raw_res_spin_lock(&at->on->lock);
+	if (!err) {
+		at->turn = ++at->on->count;
+		at->unbalanced = at->irqsave && !irqs_disabled();
+	}
+	if (!err && at->irqsave)
+		raw_res_spin_unlock_irqrestore(&at->on->lock, flags);
+	else if (!err)
+		raw_res_spin_unlock(&at->on->lock);
+
+	if (preempt_count() != preempt || irqs_disabled() != irqs)
+		at->unbalanced = true;
+	at->err = err;
+	smp_store_release(&at->ended, true); /* pairs with ended() */
+}
+
+static bool ended(const struct rqs_attempt *at)
+{
+	return smp_load_acquire(&at->ended); /* pairs with attempt() */
+}
+
+static bool misplaced(enum rqs_context context)
+{
+	switch (context) {
+	case RQS_SOFTIRQ:
+		return !in_serving_softirq() || in_hardirq() || in_nmi();
+	case RQS_HARDIRQ:
+		return !in_hardirq() || in_nmi();
+	case RQS_NMI:
+		return !in_nmi();
+	default:
+		return !in_task();
+	}
+}
+
+static void interrupt_run(struct rqs_interrupt *intr)
+{
+	intr->misplaced |= misplaced(intr->context);
+	intr->fn(intr->data);
+	smp_store_release(&intr->ended, true); /* pairs with interrupt_wait() */
+}
+
+static void interrupt_tasklet(struct tasklet_struct *tasklet)
+{
+	interrupt_run(container_of(tasklet, struct rqs_interrupt, tasklet));
+}
+
+static void interrupt_work(struct irq_work *work)
+{
+	struct rqs_interrupt *intr = container_of(work, struct rqs_interrupt, work);
+
+	if (intr->context == RQS_SOFTIRQ)
+		tasklet_schedule(&intr->tasklet);
+	else
+		interrupt_run(intr);
+}
+
+static void interrupt_init(struct rqs_interrupt *intr, enum rqs_context context,
+			   void (*fn)(void *data), void *data)
+{
+	intr->work = IRQ_WORK_INIT_HARD(interrupt_work);
+	tasklet_setup(&intr->tasklet, interrupt_tasklet);
+	intr->context = context;
+	intr->fn = fn;
+	intr->data = data;
+	intr->misplaced = false;
+	intr->ended = false;
+}
+
+#ifdef CONFIG_X86_LOCAL_APIC
+static DEFINE_PER_CPU(struct rqs_interrupt *, next_nmi);
+
+static int nmi_handler(unsigned int cmd, struct pt_regs *regs)
+{
+	struct rqs_interrupt *intr = xchg(this_cpu_ptr(&next_nmi), NULL);
+
+	if (!intr)
+		return NMI_DONE;
+
+	interrupt_run(intr);
+
+	return NMI_HANDLED;
+}
+
+static int nmi_setup(void)
+{
+	return register_nmi_handler(NMI_LOCAL, nmi_handler, 0, "rqspinlock_test");
+}
+
+static void nmi_cleanup(void)
+{
+	unregister_nmi_handler(NMI_LOCAL, "rqspinlock_test");
+}
+
+/* Does nothing while the one before has not arrived. */
+static void nmi_send(struct rqs_interrupt *intr, unsigned int cpu)
+{
+	if (!cmpxchg(per_cpu_ptr(&next_nmi, cpu), NULL, intr))
+		__apic_send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+}
+
+static bool nmi_pending(unsigned int cpu)
+{
+	return READ_ONCE(per_cpu(next_nmi, cpu));
+}
+#else
+static int nmi_setup(void)
+{
+	return 0;
+}
+
+static void nmi_cleanup(void)
+{
+}
+
+static void nmi_send(struct rqs_interrupt *intr, unsigned int cpu)
+{
+}
+
+static bool nmi_pending(unsigned int cpu)
+{
+	return false;
+}
+#endif
+
+static void interrupt_send(struct rqs_interrupt *intr, unsigned int cpu)
+{
+	if (intr->context == RQS_NMI)
+		nmi_send(intr, cpu);
+	else
+		irq_work_queue_on(&intr->work, cpu);
+}
+
+static void interrupt_wait(struct rqs_interrupt *intr)
+{
+	while (!smp_load_acquire(&intr->ended)) /* pairs with interrupt_run() */
+		cpu_relax();
+}
+
+/* Attempt it in the play's context, on this CPU. */
+static void attempt_in_context(struct rqs_actor *a, struct rqs_attempt *at, struct rqs_guarded *on)
+{
+	enum rqs_context context = a->play->context;
+
+	at->on = on;
+	at->irqsave = context == RQS_TASK_IRQSAVE;
+	if (context == RQS_TASK || context == RQS_TASK_IRQSAVE) {
+		attempt(at);
+		return;
+	}
+
+	interrupt_init(&a->interrupt, context, attempt, at);
+	interrupt_send(&a->interrupt, a->cpu);
+	interrupt_wait(&a->interrupt);
+}
+
+/* Is this the last of the @nr entries of the CPU's table, and waited for? */
+static bool waits_for(unsigned int cpu, const struct rqs_guarded *on, unsigned int nr)
+{
+	const struct rqspinlock_held *held = per_cpu_ptr(&rqspinlock_held, cpu);
+
+	return READ_ONCE(held->nr) == nr &&
+	       READ_ONCE(held->locks[nr - 1]) == ((unsigned long)&on->lock | RQSPINLOCK_WAITING);
+}
+
+static void await_wait(unsigned int cpu, const struct rqs_attempt *at,
+		       const struct rqs_guarded *on, unsigned int nr)
+{
+	while (!waits_for(cpu, on, nr) && !ended(at))
+		cpu_relax();
+}
+
+static unsigned int lock_word(const struct rqspinlock *lock)
+{
+	return atomic_read(&lock->val);
+}
+
+/* The lock's word when it is held, and the actor is the last in the queue. */
+static unsigned int queued_word(const struct rqs_actor *last)
+{
+	return (last->cpu + 1) << 8 | RQSPINLOCK_LOCKED;
+}
+
+static void await_queued(const struct rqs_actor *a, const struct rqs_guarded *on)
+{
+	while (lock_word(&on->lock) != queued_word(a) && !ended(&a->attempt))
+		cpu_relax();
+}
+
+static void next_step(struct rqs_play *p)
+{
+	atomic_inc(&p->step);
+}
+
+static void await_step(struct rqs_play *p, int step)
+{
+	while (atomic_read_acquire(&p->step) < step)
+		cpu_relax();
+}
+
+/* Returns when all actors have come here. */
+static void meet(struct rqs_play *p)
+{
+	next_step(p);
+	await_step(p, p->nr_actors);
+}
+
+/* For locks that are free: nothing works without. */
+static void take(struct rqs_play *p, struct rqspinlock *lock)
+{
+	if (raw_res_spin_lock(lock)) {
+		p->wrong++;
+		preempt_disable();
+		rqspinlock_push(lock);
+	}
+}
+
+static int actor_main(void *data)
+{
+	struct rqspinlock_held *held;
+	struct rqs_actor *a = data;
+
+	a->play->act(a);
+	a->unbalanced = preempt_count() || irqs_disabled();
+
+	preempt_disable();
+	held = this_cpu_ptr(&rqspinlock_held);
+	a->unclean = held->nr || memchr_inv(held->locks, 0, sizeof(held->locks));
+	preempt_enable();
+
+	complete(&a->done);
+
+	return 0;
+}
+
+static void start_actor(struct kunit *test, struct rqs_actor *a)
+{
+	struct task_struct *task = kthread_create_on_cpu(actor_main, a, a->cpu,
+							 "rqspinlock_test/%u");
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wake_up_process(task);
+}
+
+static void expect_clean(struct kunit *test, struct rqs_play *p)
+{
+	unsigned int i, k;
+
+	KUNIT_EXPECT_EQ(test, p->wrong, 0);
+	KUNIT_EXPECT_EQ(test, lock_word(&p->shared.lock), 0);
+	for (i = 0; i < p->nr_actors; i++) {
+		struct rqs_actor *a = &p->actors[i];
+
+		KUNIT_EXPECT_FALSE(test, a->unbalanced);
+		KUNIT_EXPECT_FALSE(test, a->unclean);
+		KUNIT_EXPECT_FALSE(test, a->attempt.unbalanced);
+		KUNIT_EXPECT_FALSE(test, a->also.unbalanced);
+		KUNIT_EXPECT_FALSE(test, a->interrupt.misplaced);
+		KUNIT_EXPECT_EQ(test, lock_word(&a->own.lock), 0);
+		for (k = 0; k < MANY_LOCKS; k++)
+			KUNIT_EXPECT_EQ(test, lock_word(&a->many[k]), 0);
+	}
+}
+
+static void play(struct kunit *test, struct rqs_play *p, void (*act)(struct rqs_actor *a))
+{
+	unsigned int i, cpu = -1;
+
+	p->act = act;
+	p->wrong = 0;
+	p->wrong_words = 0;
+	atomic_set(&p->step, 0);
+	memset(&p->shared, 0, sizeof(p->shared));
+	for (i = 0; i < p->nr_actors; i++) {
+		struct rqs_actor *a = &p->actors[i];
+
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		memset(a, 0, sizeof(*a));
+		a->play = p;
+		a->nr = i;
+		a->cpu = cpu;
+		init_completion(&a->done);
+	}
+	for (i = 0; i < p->nr_actors; i++)
+		start_actor(test, &p->actors[i]);
+	for (i = 0; i < p->nr_actors; i++)
+		wait_for_completion(&p->actors[i].done);
+
+	expect_clean(test, p);
+}
+
+static bool timed_out(const struct rqs_play *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr_actors; i++)
+		if (p->actors[i].attempt.err == -ETIMEDOUT ||
+		    p->actors[i].also.err == -ETIMEDOUT)
+			return true;
+
+	return false;
+}
+
+/* For plays in which no lock has to time out. */
+static void play_in_time(struct kunit *test, struct rqs_play *p, void (*act)(struct rqs_actor *a))
+{
+	int try;
+
+	for (try = 0; try < MAX_TRIES; try++) {
+		play(test, p, act);
+		if (!timed_out(p))
+			return;
+	}
+	KUNIT_FAIL(test, "locks timed out in each of %d tries", MAX_TRIES);
+}
+
+static struct rqs_play *new_play(struct kunit *test, unsigned int nr_actors)
+{
+	struct rqs_play *p;
+
+	if (num_online_cpus() < nr_actors)
+		kunit_skip(test, "needs %u CPUs", nr_actors);
+
+	p = kunit_kzalloc(test, struct_size(p, actors, nr_actors), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->nr_actors = nr_actors;
+
+	return p;
+}
+
+static struct rqs_play *new_play_in_context(struct kunit *test, unsigned int nr_actors)
+{
+	const struct rqs_context_param *param = test->param_value;
+	struct rqs_play *p;
+
+	if (param->context == RQS_NMI && !IS_ENABLED(CONFIG_X86_LOCAL_APIC))
+		kunit_skip(test, "no way to send an NMI");
+
+	p = new_play(test, nr_actors);
+	p->context = param->context;
+
+	return p;
+}
+
+static void act_uncontended(struct rqs_actor *a)
+{
+	struct rqspinlock_held *held;
+	struct rqs_play *p = a->play;
+	unsigned int i, k;
+
+	for (i = 0; i < MANY_LOCKS; i++)
+		take(p, &a->many[i]);
+
+	held = this_cpu_ptr(&rqspinlock_held);
+	for (i = MANY_LOCKS; i--; ) {
+		p->wrong += held->nr != i + 1;
+		for (k = 0; k < RQSPINLOCK_NR_HELD; k++)
+			p->wrong += held->locks[k] != (k <= i ? (unsigned long)&a->many[k] : 0);
+		p->wrong += lock_word(&a->many[i]) != RQSPINLOCK_LOCKED;
+		raw_res_spin_unlock(&a->many[i]);
+		p->wrong += lock_word(&a->many[i]) != 0;
+	}
+}
+
+static void uncontended(struct kunit *test)
+{
+	play(test, new_play(test, 1), act_uncontended);
+}
+
+static void act_attempt(struct rqs_actor *a)
+{
+	attempt_in_context(a, &a->attempt, &a->own);
+}
+
+static void uncontended_in(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 1);
+
+	play(test, p, act_attempt);
+	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, 0);
+}
+
+static void act_aa(struct rqs_actor *a)
+{
+	take(a->play, &a->own.lock);
+	attempt_in_context(a, &a->attempt, &a->own);
+	attempt_in_context(a, &a->also, &a->play->shared);
+	raw_res_spin_unlock(&a->own.lock);
+}
+
+/* The second attempt is on a lock that is free. */
+static void aa(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 1);
+
+	play(test, p, act_aa);
+	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, -EDEADLK);
+	KUNIT_EXPECT_EQ(test, p->actors[0].also.err, 0);
+}
+
+static void act_aa_in_table(struct rqs_actor *a)
+{
+	struct rqs_play *p = a->play;
+	unsigned int i, k;
+
+	for (i = 0; i < RQSPINLOCK_NR_HELD; i++) {
+		take(p, &a->many[i]);
+		for (k = 0; k <= i; k++)
+			p->wrong += raw_res_spin_lock(&a->many[k]) != -EDEADLK;
+	}
+	while (i--)
+		raw_res_spin_unlock(&a->many[i]);
+}
+
+static void aa_in_table(struct kunit *test)
+{
+	play(test, new_play(test, 1), act_aa_in_table);
+}
+
+static void take_many(struct rqs_actor *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < RQSPINLOCK_NR_HELD; i++)
+		take(a->play, &a->many[i]);
+}
+
+static void release_many(struct rqs_actor *a)
+{
+	unsigned int i;
+
+	for (i = RQSPINLOCK_NR_HELD; i--; )
+		raw_res_spin_unlock(&a->many[i]);
+}
+
+static void act_aa_beyond_table(struct rqs_actor *a)
+{
+	take_many(a);
+	act_aa(a);
+	release_many(a);
+}
+
+static void aa_beyond_table(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 1);
+
+	play(test, p, act_aa_beyond_table);
+	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, -ETIMEDOUT);
+	KUNIT_EXPECT_EQ(test, p->actors[0].also.err, 0);
+}
+
+static void act_abba(struct rqs_actor *a)
+{
+	struct rqs_play *p = a->play;
+
+	take(p, &a->own.lock);
+	meet(p);
+	attempt_in_context(a, &a->attempt, &p->actors[!a->nr].own);
+	raw_res_spin_unlock(&a->own.lock);
+}
+
+/* One of them gives up, or both do at the same time. */
+static void abba(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 2);
+	int err[2];
+
+	play_in_time(test, p, act_abba);
+	err[0] = p->actors[0].attempt.err;
+	err[1] = p->actors[1].attempt.err;
+	KUNIT_EXPECT_TRUE(test, err[0] == -EDEADLK || err[1] == -EDEADLK);
+	KUNIT_EXPECT_TRUE(test, err[0] == -EDEADLK || !err[0]);
+	KUNIT_EXPECT_TRUE(test, err[1] == -EDEADLK || !err[1]);
+}
+
+static void act_abba_beyond_table(struct rqs_actor *a)
+{
+	take_many(a);
+	act_abba(a);
+	release_many(a);
+}
+
+static void abba_beyond_table(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 2);
+	int err[2];
+
+	play(test, p, act_abba_beyond_table);
+	err[0] = p->actors[0].attempt.err;
+	err[1] = p->actors[1].attempt.err;
+	KUNIT_EXPECT_TRUE(test, err[0] == -ETIMEDOUT || err[1] == -ETIMEDOUT);
+	KUNIT_EXPECT_TRUE(test, err[0] == -ETIMEDOUT || !err[0]);
+	KUNIT_EXPECT_TRUE(test, err[1] == -ETIMEDOUT || !err[1]);
+}
+
+/* The second waits for the first, the first for the third. */
+static void act_chain(struct rqs_actor *a)
+{
+	struct rqs_actor *actors = a->play->actors;
+
+	take(a->play, &a->own.lock);
+	meet(a->play);
+	if (a->nr == 2) {
+		await_wait(actors[0].cpu, &actors[0].attempt, &actors[2].own, 2);
+		await_wait(actors[1].cpu, &actors[1].attempt, &actors[0].own, 2);
+	} else {
+		attempt_in_context(a, &a->attempt, &actors[a->nr ? 0 : 2].own);
+	}
+	raw_res_spin_unlock(&a->own.lock);
+}
+
+static void chain_is_no_deadlock(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 3);
+
+	play_in_time(test, p, act_chain);
+	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
+}
+
+static void act_handover(struct rqs_actor *a)
+{
+	struct rqs_actor *waiter = &a->play->actors[1];
+	struct rqs_play *p = a->play;
+
+	if (a == waiter) {
+		await_step(p, 1);
+		attempt_in_context(a, &a->attempt, &p->shared);
+		return;
+	}
+
+	take(p, &p->shared.lock);
+	next_step(p);
+	await_wait(waiter->cpu, &waiter->attempt, &p->shared, 1);
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+static void handover(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 2);
+
+	play_in_time(test, p, act_handover);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
+}
+
+static void act_time_out(struct rqs_actor *a)
+{
+	struct rqs_play *p = a->play;
+	unsigned int i;
+
+	if (a->nr) {
+		await_step(p, 1);
+		attempt_in_context(a, &a->attempt, &p->shared);
+		return;
+	}
+
+	take(p, &p->shared.lock);
+	next_step(p);
+	for (i = 1; i < p->nr_actors; i++)
+		while (!ended(&p->actors[i].attempt))
+			cpu_relax();
+	p->wrong += lock_word(&p->shared.lock) != RQSPINLOCK_LOCKED;
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+/* All that wait give up at about the same time. */
+static void time_out(struct kunit *test)
+{
+	unsigned int nr = clamp(num_online_cpus(), 2, MAX_ACTORS);
+	struct rqs_play *p = new_play_in_context(test, nr);
+	unsigned int i;
+
+	play(test, p, act_time_out);
+	for (i = 1; i < nr; i++)
+		KUNIT_EXPECT_EQ(test, p->actors[i].attempt.err, -ETIMEDOUT);
+}
+
+/*
+ * Whoever waits for a lock of ours and holds that of @a finds a deadlock, as it
+ * seems that we wait for @a. It is for his next look, in the midst of his wait.
+ */
+static void make_give_up(struct rqs_actor *a)
+{
+	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
+
+	rqspinlock_push(&a->own.lock);
+	held->waits++;
+	smp_wmb(); /* as in rqspinlock_begin_wait() */
+	WRITE_ONCE(held->locks[held->nr - 1], (unsigned long)&a->own.lock | RQSPINLOCK_WAITING);
+	while (!ended(&a->attempt))
+		cpu_relax();
+	rqspinlock_pop();
+}
+
+/* The lock's word tells who is the last of those who have not given up. */
+static unsigned int expected_word(const struct rqs_play *p)
+{
+	unsigned int i = p->nr_actors;
+
+	while (--i)
+		if (!ended(&p->actors[i].attempt))
+			return queued_word(&p->actors[i]);
+
+	return RQSPINLOCK_LOCKED;
+}
+
+static void act_give_up(struct rqs_actor *a)
+{
+	struct rqs_play *p = a->play;
+	unsigned int i;
+
+	if (a->nr) {
+		take(p, &a->own.lock);
+		await_step(p, a->nr);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		raw_res_spin_unlock(&a->own.lock);
+		return;
+	}
+
+	take(p, &p->shared.lock);
+	for (i = 1; i < p->nr_actors; i++) {
+		next_step(p);
+		await_queued(&p->actors[i], &p->shared);
+	}
+	for (i = 0; i < p->nr_orders; i++) {
+		make_give_up(&p->actors[p->order[i]]);
+		p->wrong_words += lock_word(&p->shared.lock) != expected_word(p);
+	}
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+static bool is_in_order(const struct rqs_play *p, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->nr_orders; i++)
+		if (p->order[i] == nr)
+			return true;
+
+	return false;
+}
+
+/* Let all in the queue but for those in p->order have the lock, then try more. */
+static void give_up_orders(struct kunit *test, struct rqs_play *p)
+{
+	unsigned int i;
+
+	play_in_time(test, p, act_give_up);
+	KUNIT_EXPECT_EQ(test, p->wrong_words, 0);
+	for (i = 1; i < p->nr_actors; i++)
+		KUNIT_EXPECT_EQ(test, p->actors[i].attempt.err,
+				is_in_order(p, i) ? -EDEADLK : 0);
+
+	for (i = 1; i < p->nr_actors; i++) {
+		if (is_in_order(p, i))
+			continue;
+		p->order[p->nr_orders++] = i;
+		give_up_orders(test, p);
+		p->nr_orders--;
+	}
+}
+
+/* Any number of those who wait give up, in any order. */
+static void give_up(struct kunit *test)
+{
+	unsigned int nr = clamp(num_online_cpus(), 2, MAX_ACTORS);
+	struct rqs_play *p = new_play(test, nr);
+
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
+		kunit_skip(test, "no queue");
+
+	give_up_orders(test, p);
+}
+
+/* The second actor waits, and so does what interrupts it. */
+static void act_interrupted(struct rqs_actor *a)
+{
+	struct rqs_actor *waiter = &a->play->actors[1];
+	struct rqs_play *p = a->play;
+
+	if (a == waiter) {
+		await_step(p, 1);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		interrupt_wait(&a->interrupt);
+		return;
+	}
+
+	interrupt_init(&waiter->interrupt, p->context, attempt, &waiter->also);
+	waiter->also.on = &p->shared;
+	take(p, &p->shared.lock);
+	next_step(p);
+	await_wait(waiter->cpu, &waiter->attempt, &p->shared, 1);
+	interrupt_send(&waiter->interrupt, waiter->cpu);
+	await_wait(waiter->cpu, &waiter->also, &p->shared, 2);
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+static void interrupted(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 2);
+	struct rqs_actor *waiter = &p->actors[1];
+
+	play_in_time(test, p, act_interrupted);
+	KUNIT_EXPECT_EQ(test, waiter->attempt.err, 0);
+	KUNIT_EXPECT_EQ(test, waiter->also.err, 0);
+	KUNIT_EXPECT_EQ(test, waiter->also.turn, 1);
+}
+
+/*
+ * The second actor is head of the queue, but has been interrupted. The interrupt
+ * waits for a lock of the third one, which is next in the queue.
+ */
+static void act_interrupted_head(struct rqs_actor *a)
+{
+	struct rqs_actor *head = &a->play->actors[1];
+	struct rqs_actor *next = &a->play->actors[2];
+	struct rqs_play *p = a->play;
+
+	if (a->nr) {
+		if (a == next)
+			take(p, &next->own.lock);
+		await_step(p, a->nr);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		if (a == next)
+			raw_res_spin_unlock(&next->own.lock);
+		else
+			interrupt_wait(&head->interrupt);
+		return;
+	}
+
+	interrupt_init(&head->interrupt, p->context, attempt, &head->also);
+	head->also.on = &next->own;
+	take(p, &p->shared.lock);
+	next_step(p);
+	await_queued(head, &p->shared);
+	next_step(p);
+	await_queued(next, &p->shared);
+	interrupt_send(&head->interrupt, head->cpu);
+	await_wait(head->cpu, &head->also, &next->own, 2);
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+static void interrupted_head(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 3);
+
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
+		kunit_skip(test, "no queue");
+
+	play_in_time(test, p, act_interrupted_head);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.turn, 2);
+	KUNIT_EXPECT_EQ(test, p->actors[1].also.err, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[2].attempt.err, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[2].attempt.turn, 1);
+}
+
+struct rqs_stress;
+
+/**
+ * struct rqs_stress_context - one context of one CPU
+ * @stress: the CPU
+ * @random: decides what it does
+ * @got: how often it had each of the locks
+ * @deadlocks: how often it was -EDEADLK
+ * @timeouts: how often it was -ETIMEDOUT
+ * @others: how often it was anything else
+ */
+struct rqs_stress_context {
+	struct rqs_stress *stress;
+	struct rnd_state random;
+	unsigned long got[STRESS_LOCKS];
+	unsigned long deadlocks;
+	unsigned long timeouts;
+	unsigned long others;
+};
+
+enum { RQS_STRESS_TASK, RQS_STRESS_WORK, RQS_STRESS_TIMER, RQS_STRESS_NMI, RQS_STRESS_CONTEXTS };
+
+struct rqs_stress {
+	const struct rqs_stress_param *param;
+	struct rqs_guarded *locks;
+	struct rqs_interrupt work;
+	struct rqs_interrupt nmi;
+	struct hrtimer timer;
+	struct rqs_stress_context contexts[RQS_STRESS_CONTEXTS];
+};
+
+static unsigned int stress_random(struct rqs_stress_context *c, unsigned int below)
+{
+	return prandom_u32_state(&c->random) % below;
+}
+
+static void stress_lock(struct rqs_stress_context *c, unsigned int depth)
+{
+	unsigned int i = stress_random(c, c->stress->param->nr_locks);
+	struct rqs_guarded *on = &c->stress->locks[i];
+	bool irqsave = stress_random(c, 2);
+	unsigned long flags, count;
+	int err, k;
+
+	if (irqsave)
+		err = raw_res_spin_lock_irqsave(&on->lock, flags);
+	else
+		err = raw_res_spin_lock(&on->lock);
+	if (err) {
+		c->deadlocks += err == -EDEADLK;
+		c->timeouts += err == -ETIMEDOUT;
+		c->others += err != -EDEADLK && err != -ETIMEDOUT;
+		return;
+	}
+
+	count = READ_ONCE(on->count);
+	for (k = stress_random(c, 64); k--; )
+		cpu_relax();
+	WRITE_ONCE(on->count, count + 1);
+	c->got[i]++;
+	if (depth)
+		stress_lock(c, depth - 1);
+
+	if (irqsave)
+		raw_res_spin_unlock_irqrestore(&on->lock, flags);
+	else
+		raw_res_spin_unlock(&on->lock);
+}
+
+static void stress_once(void *data)
+{
+	struct rqs_stress_context *c = data;
+
+	stress_lock(c, stress_random(c, 4));
+}
+
+static enum hrtimer_restart stress_timer(struct hrtimer *timer)
+{
+	struct rqs_stress *s = container_of(timer, struct rqs_stress, timer);
+
+	stress_once(&s->contexts[RQS_STRESS_TIMER]);
+	hrtimer_forward_now(timer, ns_to_ktime(NSEC_PER_MSEC));
+
+	return HRTIMER_RESTART;
+}
+
+static void act_stress(struct rqs_actor *a)
+{
+	struct rqs_stress *all = a->play->data, *s = &all[a->nr];
+	struct rqs_play *p = a->play;
+	unsigned int i, other;
+
+	interrupt_init(&s->work, RQS_HARDIRQ, stress_once, &s->contexts[RQS_STRESS_WORK]);
+	interrupt_init(&s->nmi, RQS_NMI, stress_once, &s->contexts[RQS_STRESS_NMI]);
+	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	s->timer.function = stress_timer;
+	meet(p);
+
+	hrtimer_start(&s->timer, ns_to_ktime(NSEC_PER_MSEC), HRTIMER_MODE_REL_PINNED_HARD);
+	for (i = 0; i < s->param->rounds; i++) {
+		interrupt_send(&s->work, a->cpu);
+		other = stress_random(&s->contexts[RQS_STRESS_TASK], p->nr_actors);
+		interrupt_send(&all[other].nmi, p->actors[other].cpu);
+		stress_once(&s->contexts[RQS_STRESS_TASK]);
+		cond_resched();
+	}
+
+	next_step(p);
+	while (atomic_read(&p->step) < 2 * p->nr_actors || nmi_pending(a->cpu))
+		cond_resched();
+	hrtimer_cancel(&s->timer);
+	irq_work_sync(&s->work.work);
+}
+
+static void expect_exact(struct kunit *test, const struct rqs_play *p)
+{
+	unsigned long got[STRESS_LOCKS] = {}, deadlocks = 0, timeouts = 0, others = 0;
+	const struct rqs_stress *all = p->data;
+	unsigned int i, k, l;
+
+	for (i = 0; i < p->nr_actors; i++) {
+		for (k = 0; k < RQS_STRESS_CONTEXTS; k++) {
+			const struct rqs_stress_context *c = &all[i].contexts[k];
+
+			for (l = 0; l < STRESS_LOCKS; l++)
+				got[l] += c->got[l];
+			deadlocks += c->deadlocks;
+			timeouts += c->timeouts;
+			others += c->others;
+		}
+		KUNIT_EXPECT_FALSE(test, all[i].work.misplaced);
+		KUNIT_EXPECT_FALSE(test, all[i].nmi.misplaced);
+	}
+	for (l = 0; l < STRESS_LOCKS; l++) {
+		KUNIT_EXPECT_EQ(test, all->locks[l].count, got[l]);
+		KUNIT_EXPECT_EQ(test, lock_word(&all->locks[l].lock), 0);
+	}
+	KUNIT_EXPECT_GT(test, deadlocks, 0);
+	KUNIT_EXPECT_EQ(test, others, 0);
+	kunit_info(test, "%lu deadlocks, %lu timeouts\n", deadlocks, timeouts);
+}
+
+static void stress(struct kunit *test)
+{
+	struct rqs_play *p = new_play(test, num_online_cpus());
+	struct rqs_guarded *locks;
+	struct rqs_stress *all;
+	unsigned int i, k;
+
+	all = kunit_kcalloc(test, p->nr_actors, sizeof(*all), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	locks = kunit_kcalloc(test, STRESS_LOCKS, sizeof(*locks), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, locks);
+	for (i = 0; i < p->nr_actors; i++) {
+		all[i].param = test->param_value;
+		all[i].locks = locks;
+		for (k = 0; k < RQS_STRESS_CONTEXTS; k++) {
+			all[i].contexts[k].stress = &all[i];
+			prandom_seed_state(&all[i].contexts[k].random, i * RQS_STRESS_CONTEXTS + k);
+		}
+	}
+
+	p->data = all;
+	play(test, p, act_stress);
+	expect_exact(test, p);
+}
+
+static int rqspinlock_test_init(struct kunit_suite *suite)
+{
+	return nmi_setup();
+}
+
+static void rqspinlock_test_exit(struct kunit_suite *suite)
+{
+	nmi_cleanup();
+}
+
+static struct kunit_case rqspinlock_test_cases[] = {
+	KUNIT_CASE(uncontended),
+	KUNIT_CASE_PARAM(uncontended_in, contexts_gen_params),
+	KUNIT_CASE_PARAM(aa, contexts_gen_params),
+	KUNIT_CASE(aa_in_table),
+	KUNIT_CASE_PARAM(aa_beyond_table, contexts_gen_params),
+	KUNIT_CASE_PARAM(abba, contexts_gen_params),
+	KUNIT_CASE_PARAM(abba_beyond_table, contexts_gen_params),
+	KUNIT_CASE_PARAM(chain_is_no_deadlock, contexts_gen_params),
+	KUNIT_CASE_PARAM(handover, contexts_gen_params),
+	KUNIT_CASE_PARAM(time_out, contexts_gen_params),
+	KUNIT_CASE(give_up),
+	KUNIT_CASE_PARAM(interrupted, interrupts_gen_params),
+	KUNIT_CASE_PARAM(interrupted_head, interrupts_gen_params),
+	KUNIT_CASE_PARAM_ATTR(stress, stresses_gen_params, { .speed = KUNIT_SPEED_SLOW }),
+	{}
+};
+
+static struct kunit_suite rqspinlock_test_suite = {
+	.name = "rqspinlock",
+	.suite_init = rqspinlock_test_init,
+	.suite_exit = rqspinlock_test_exit,
+	.test_cases = rqspinlock_test_cases,
+};
+
+kunit_test_suite(rqspinlock_test_suite);
