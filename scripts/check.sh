@@ -98,8 +98,9 @@ count_selftests() {
 	done < <(tr -d '\r' <"$file")
 }
 
-# What all machines with selftests get
-VM_ARGS=(--append kunit.enable=1)
+# More arguments for the machines that selftests() starts. The kernel's own tests run
+# before init does, and may be slow.
+VM_ARGS=(--append kunit.enable=1 --boot-timeout 600)
 
 # selftests CPUS LABEL TEST...: runs the tests in one machine. When the machine dies
 # under a test, that test has failed, and the others run in a new one. LABEL is what
@@ -141,15 +142,10 @@ selftests() {
 	done
 }
 
-# selftest_names PATTERN: those of the programs that match, or more conditions of find
-selftest_names() {
-	find "$BUILD/selftests" -maxdepth 1 -name "$@" -perm -u+x -type f -printf '%f\n' | sort
-}
-
 all_selftests() {
 	local tests
 
-	mapfile -t tests < <(selftest_names 'test_*')
+	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
 	if ((${#tests[@]} == 0)); then
 		fail "no selftests in build/selftests"
 		return
@@ -177,30 +173,30 @@ torture_stats() {
 	fi
 }
 
-# tortured TYPE TEST...: runs the tests on the lockdep kernel, while locks of that type
-# are tortured
+# tortured TYPE: the lock's own tests on the lockdep kernel, with other locks of that
+# type being tortured meanwhile. Not by threads that get a real-time priority now and
+# then: those keep others from their CPU for so long that locks time out.
 tortured() {
 	local type=$1 label=", lockdep, $1"
-	local VM_ARGS=(--kernel "$BUILD/lockdep/arch/x86/boot/bzImage"
-		--append "kunit.enable=1 locktorture.torture_type=$type locktorture.stat_interval=5")
+	local torture="locktorture.torture_type=$type locktorture.stat_interval=5 locktorture.rt_boost=0"
+	local VM_ARGS=("${VM_ARGS[@]}" --boot-timeout 600
+		--append "kunit.enable=1 kunit.filter_glob=rqspinlock $torture")
 
-	shift
-	selftests 4 "$label" "$@"
+	selftests 4 "$label" test_rqspinlock.sh
 	torture_stats "$type" "$LOGS/selftests-${label//[ ,]/}-1.console"
 }
 
 lockdep_tests() {
-	local locks others
+	local VM_ARGS=(--kernel "$BUILD/lockdep/arch/x86/boot/bzImage")
 
 	if ! child "$SCRIPTS/lockdep.sh"; then
 		fail "make lockdep"
 		return
 	fi
 	pass
-	mapfile -t locks < <(selftest_names 'test_res_lock*')
-	mapfile -t others < <(selftest_names 'test_*' ! -name 'test_res_lock*')
-	tortured res_spin_lock test_rqspinlock.sh "${locks[@]}"
-	tortured res_spin_lock_irq "${others[@]}"
+	selftests "$SMP" ", lockdep" test_res_lock test_res_lock_contexts test_res_lock_stress
+	tortured res_spin_lock
+	tortured res_spin_lock_irq
 }
 
 base_tests() {

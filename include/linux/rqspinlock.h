@@ -175,9 +175,12 @@ static __always_inline void raw_res_spin_unlock(struct rqspinlock *lock)
 	int __err;						\
 								\
 	local_irq_save(flags);					\
-	__err = raw_res_spin_lock(lock);			\
-	if (unlikely(__err))					\
+	preempt_disable();					\
+	__err = res_spin_lock(lock);				\
+	if (unlikely(__err)) {					\
 		local_irq_restore(flags);			\
+		preempt_enable();				\
+	}							\
 	__err;							\
 })
 
@@ -188,8 +191,9 @@ static __always_inline void raw_res_spin_unlock(struct rqspinlock *lock)
  */
 #define raw_res_spin_unlock_irqrestore(lock, flags)		\
 do {								\
-	raw_res_spin_unlock(lock);				\
+	res_spin_unlock(lock);					\
 	local_irq_restore(flags);				\
+	preempt_enable();					\
 } while (0)
 
 #endif /* _LINUX_RQSPINLOCK_H */

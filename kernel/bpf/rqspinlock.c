@@ -68,12 +68,16 @@
  *
  *	AA	the lock is among those below our own entry and not marked
  *	ABBA	another CPU's last entry is marked and one that we hold, and our lock
- *		is among those below and not marked
+ *		is among those below that and not marked
  *
  * The second is read from a table that changes meanwhile. It is a deadlock only if
  * all that was seen belongs to one wait of the other CPU. Throughout a wait the
  * entries below do not change, and the wait cannot succeed, as we have what it is
  * for. So the number of the wait is read before and after.
+ *
+ * An entry is not marked for a moment before and after the lock is held. Whoever
+ * interrupts the CPU just then and wants the lock while yet another CPU has it is
+ * told of a deadlock where a wait would do.
  *
  * Locks beyond RQSPINLOCK_NR_HELD are counted only. A deadlock with one of them,
  * or of more than two CPUs, ends after 250 ms.
@@ -180,37 +184,33 @@ static bool held_has(const struct rqspinlock_held *held, unsigned long lock,
 	return false;
 }
 
-/* What the table's CPU waits for, with the mark, or 0 if for nothing. */
-static unsigned long held_waiting(const struct rqspinlock_held *held)
-{
-	unsigned int nr = READ_ONCE(held->nr);
-	unsigned long last;
-
-	if (!nr || nr > RQSPINLOCK_NR_HELD)
-		return 0;
-
-	last = READ_ONCE(held->locks[nr - 1]);
-
-	return last & RQSPINLOCK_WAITING ? last : 0;
-}
-
-/* Does the CPU of @other hold @lock, and wait for one that @ours holds? */
+/*
+ * Does the CPU of @other hold @lock, and wait for one that @ours holds?
+ *
+ * What is above the entry of the wait belongs to who interrupted it, and changes.
+ */
 static bool held_deadlocks(const struct rqspinlock_held *ours, unsigned long lock,
 			   const struct rqspinlock_held *other)
 {
 	unsigned int wait = smp_load_acquire(&other->waits); /* C */
-	unsigned long waiting = held_waiting(other);
+	unsigned int nr = READ_ONCE(other->nr);
+	unsigned long waiting;
 
-	if (!waiting)
+	if (!nr || nr > RQSPINLOCK_NR_HELD)
+		return false;
+
+	waiting = READ_ONCE(other->locks[nr - 1]);
+	if (!(waiting & RQSPINLOCK_WAITING))
 		return false;
 
 	if (!held_has(ours, waiting & ~RQSPINLOCK_WAITING, held_entries(ours)) ||
-	    !held_has(other, lock, held_entries(other)))
+	    !held_has(other, lock, nr - 1))
 		return false;
 
 	smp_rmb(); /* D */
 
-	return held_waiting(other) == waiting && READ_ONCE(other->waits) == wait;
+	return READ_ONCE(other->locks[nr - 1]) == waiting &&
+	       READ_ONCE(other->waits) == wait;
 }
 
 static bool rqspinlock_is_abba(const struct rqspinlock *lock)
@@ -467,12 +467,10 @@ int res_spin_lock_slowpath(struct rqspinlock *lock)
 
 	BUILD_BUG_ON(sizeof(struct rqspinlock) != sizeof(u32));
 
+	rqspinlock_begin_wait(&w);
 	trace_contention_begin(lock, LCB_F_SPIN);
-	if (!rqspinlock_is_aa(lock)) {
-		rqspinlock_begin_wait(&w);
-		if (!rqspinlock_is_abba(lock))
-			err = rqspinlock_wait(&w);
-	}
+	if (!rqspinlock_is_aa(lock) && !rqspinlock_is_abba(lock))
+		err = rqspinlock_wait(&w);
 	trace_contention_end(lock, err);
 
 	if (err)

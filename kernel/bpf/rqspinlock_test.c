@@ -695,6 +695,35 @@ static void handover(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
 }
 
+/* As act_handover(), then attempt to take the lock once more. */
+static void act_aa_after_wait(struct rqs_actor *a)
+{
+	struct rqs_actor *waiter = &a->play->actors[1];
+	struct rqs_play *p = a->play;
+
+	if (a != waiter) {
+		act_handover(a);
+		return;
+	}
+
+	await_step(p, 1);
+	a->attempt.err = raw_res_spin_lock(&p->shared.lock);
+	if (a->attempt.err) {
+		smp_store_release(&a->attempt.ended, true); /* pairs with ended() */
+		return;
+	}
+	attempt_in_context(a, &a->attempt, &p->shared);
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+static void aa_after_wait(struct kunit *test)
+{
+	struct rqs_play *p = new_play_in_context(test, 2);
+
+	play_in_time(test, p, act_aa_after_wait);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, -EDEADLK);
+}
+
 static void act_time_out(struct rqs_actor *a)
 {
 	struct rqs_play *p = a->play;
@@ -1097,6 +1126,7 @@ static struct kunit_case rqspinlock_test_cases[] = {
 	KUNIT_CASE_PARAM(abba_beyond_table, contexts_gen_params),
 	KUNIT_CASE_PARAM(chain_is_no_deadlock, contexts_gen_params),
 	KUNIT_CASE_PARAM(handover, contexts_gen_params),
+	KUNIT_CASE_PARAM(aa_after_wait, contexts_gen_params),
 	KUNIT_CASE_PARAM(time_out, contexts_gen_params),
 	KUNIT_CASE(give_up),
 	KUNIT_CASE_PARAM(interrupted, interrupts_gen_params),

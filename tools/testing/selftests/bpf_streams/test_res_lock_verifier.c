@@ -585,4 +585,36 @@ TEST(user_space_neither_sees_nor_changes_lock)
 	res_lock_ok_bpf__destroy(skel);
 }
 
+static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
+{
+	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(map) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts,
+		.link_info = &info,
+		.link_info_len = sizeof(info));
+	struct bpf_link *link;
+
+	quiet_libbpf(true);
+	link = bpf_program__attach_iter(prog, &opts);
+	quiet_libbpf(false);
+	if (!link)
+		return -errno;
+	bpf_link__destroy(link);
+	return 0;
+}
+
+/* An iterator gets at the very value, by a pointer of which no more is known */
+TEST(iterators_do_not_get_at_lock)
+{
+	struct res_lock_ok_bpf *skel = res_lock_ok_bpf__open_and_load();
+
+	ASSERT_NE(NULL, skel);
+	EXPECT_EQ(0, attach_iter(skel->progs.load_iter_up_to_lock, skel->maps.hashed));
+	EXPECT_EQ(0, attach_iter(skel->progs.load_iter_up_to_lock, skel->maps.elems));
+	EXPECT_EQ(-EACCES, attach_iter(skel->progs.load_iter_of_lock, skel->maps.hashed));
+	EXPECT_EQ(-EACCES, attach_iter(skel->progs.load_iter_of_lock, skel->maps.elems));
+	EXPECT_EQ(-EACCES, attach_iter(skel->progs.load_iter_of_lock_of_socket,
+				       skel->maps.of_sockets));
+	res_lock_ok_bpf__destroy(skel);
+}
+
 STREAMS_TEST_MAIN

@@ -14,6 +14,9 @@ struct pcpu_hot___local {
 extern const struct pcpu_hot___local pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
 
+/* Whether to reschedule, which is kept there too */
+#define NEED_RESCHED	0x80000000
+
 #define SOFTIRQ_SERVED	0x00000100
 #define HARDIRQ_BITS	0x000f0000
 #define NMI_BITS	0x00f00000
@@ -28,12 +31,12 @@ static inline int preempt_count(void)
 	if (bpf_ksym_exists(&pcpu_hot)) {
 		hot = bpf_this_cpu_ptr(&pcpu_hot);
 		context_known = true;
-		return hot->preempt_count;
+		return hot->preempt_count & ~NEED_RESCHED;
 	}
 	if (bpf_ksym_exists(&__preempt_count)) {
 		count = bpf_this_cpu_ptr(&__preempt_count);
 		context_known = true;
-		return *count;
+		return *count & ~NEED_RESCHED;
 	}
 	return 0;
 }

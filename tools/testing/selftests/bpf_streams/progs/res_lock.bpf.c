@@ -414,17 +414,17 @@ int counts(void *ctx)
 
 	if (bpf_res_spin_lock(&a->lock))
 		return 1;
-	count_held = READ_ONCE(hot->preempt_count);
+	count_held = READ_ONCE(hot->preempt_count) & ~NEED_RESCHED;
 	e = bpf_res_spin_lock_irqsave(&b->lock, &flags);
 	if (!e) {
-		count_held_twice = READ_ONCE(hot->preempt_count);
+		count_held_twice = READ_ONCE(hot->preempt_count) & ~NEED_RESCHED;
 		bpf_res_spin_unlock_irqrestore(&b->lock, &flags);
 	}
 	e = bpf_res_spin_lock_irqsave(&c->lock, &flags);
 	if (!e)
 		bpf_res_spin_unlock_irqrestore(&c->lock, &flags);
 	again_err = e;
-	count_failed = READ_ONCE(hot->preempt_count);
+	count_failed = READ_ONCE(hot->preempt_count) & ~NEED_RESCHED;
 	bpf_res_spin_unlock(&a->lock);
 	count_after = preempt_count();
 	return 0;

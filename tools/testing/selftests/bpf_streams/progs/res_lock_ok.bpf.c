@@ -13,6 +13,13 @@ struct {
 } hashed SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct elem);
+} of_sockets SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
@@ -510,6 +517,37 @@ static __always_inline int lock_and_unlock(void)
 		e->value++;
 		bpf_res_spin_unlock(&e->lock);
 	}
+	return 0;
+}
+
+/* What is in front of the lock is theirs, the rest is not */
+SEC("iter/bpf_map_elem")
+int load_iter_up_to_lock(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct elem *e = ctx->value;
+
+	if (e)
+		e->value++;
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int load_iter_of_lock(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct elem *e = ctx->value;
+
+	if (e)
+		*(__u32 *)&e->lock = 0xffffff01;
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int load_iter_of_lock_of_socket(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct elem *e = ctx->value;
+
+	if (e)
+		*(__u32 *)&e->lock = 0xffffff01;
 	return 0;
 }
 
