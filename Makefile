@@ -4,7 +4,7 @@
 
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS
+	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS LOCKDEP
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -25,6 +25,7 @@ help:
 #|   make demo       builds everything, boots a virtual machine, and shows BPF
 #|                   programs printing and bpftool reading
 #|   make check      builds everything and runs all tests; the last line counts
+#|                   LOCKDEP=1    also on a lockdep kernel, with locks tortured
 #|
 #| Both install the Debian packages they miss (SKIP_DEPS=1: do not look).
 #|
