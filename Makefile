@@ -14,7 +14,7 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check tree refresh kernel lockdep libbpf bpftool selftests base-tests \
-	vm series lint clean
+	vm series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -57,7 +57,9 @@ help:
 #|                   TIMEOUT=600  seconds for the command
 #|                   BOOT_TIMEOUT=180   seconds until it must be up
 #|   make series     build/series: mails for git am, with a cover letter
-#|   make lint       checkpatch --strict, sparse, W=1, shellcheck
+#|   make docs       build/docs: Documentation/bpf as HTML
+#|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
+#|                   of make docs
 #|   make clean      removes build/
 #|
 #| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=600 is the
@@ -104,6 +106,9 @@ vm:
 
 series: tree
 	@scripts/series.sh
+
+docs: tree
+	@scripts/docs.sh
 
 lint: kernel
 	@scripts/lint.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # checkpatch --strict on each mail of the series, W=1 and sparse on our kernel
-# code, shellcheck on the scripts. Exceptions with their reasons:
+# code, Sphinx on our documentation, shellcheck on the scripts. Exceptions with their reasons:
 # scripts/checkpatch-allow.txt.
 
 # shellcheck source=lib.sh
@@ -95,6 +95,7 @@ done
 
 child "$SCRIPTS/warnings.sh" || failed=1
 child "$SCRIPTS/warnings.sh" --sparse || failed=1
+child "$SCRIPTS/docs.sh" || failed=1
 
 if command -v shellcheck >/dev/null; then
 	mapfile -t shells < <(cd "$REPO" && grep -l -r -m 1 -E '^#!.*sh$|^# shellcheck shell' scripts .ci)

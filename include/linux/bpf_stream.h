@@ -3,7 +3,7 @@
  * BPF standard streams: what the rest of the kernel sees of them.
  *
  * The design is explained in kernel/bpf/stream.c, the use in
- * Documentation/bpf/streams.rst.
+ * Documentation/bpf/bpf_streams.rst.
  */
 #ifndef _LINUX_BPF_STREAM_H
 #define _LINUX_BPF_STREAM_H
@@ -27,7 +27,7 @@ enum bpf_stream_id {
 };
 
 /**
- * struct bpf_stream_stage - messages that are to appear as one group
+ * struct bpf_stream_group - messages that are to appear as one group
  * @stream: where they go, NULL if the program has no streams
  * @first: newest of the collected records
  * @last: oldest of the collected records
@@ -37,7 +37,7 @@ enum bpf_stream_id {
  *
  * Lives on the stack of the one context that fills it, see bpf_stream_stage().
  */
-struct bpf_stream_stage {
+struct bpf_stream_group {
 	struct bpf_stream *stream;
 	struct llist_node *first;
 	struct llist_node *last;
@@ -66,18 +66,19 @@ void bpf_prog_streams_free(struct bpf_prog_aux *aux);
 void bpf_prog_streams_show_fdinfo(struct seq_file *m,
 				  const struct bpf_prog_aux *aux);
 int bpf_prog_stream_read(const union bpf_attr *attr);
+int bpf_prog_stream_open(const union bpf_attr *attr);
 bool bpf_prog_may_show_addresses(const struct bpf_prog *prog);
 
 bool bpf_stream_is_kfunc(u32 btf_id);
 unsigned long bpf_stream_kfunc_impl(u32 btf_id);
 
-void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+void bpf_stream_stage_init(struct bpf_stream_group *ss,
 			   const struct bpf_prog *prog,
 			   enum bpf_stream_id stream_id);
 __printf(2, 3)
-int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...);
-int bpf_stream_stage_commit(struct bpf_stream_stage *ss);
-int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs);
+int bpf_stream_stage_printk(struct bpf_stream_group *ss, const char *fmt, ...);
+int bpf_stream_stage_commit(struct bpf_stream_group *ss);
+int bpf_stream_stage_dump_stack(struct bpf_stream_group *ss, struct pt_regs *regs);
 
 int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
 			 const char **line, const char **file, u32 *num);
@@ -105,6 +106,11 @@ static inline int bpf_prog_stream_read(const union bpf_attr *attr)
 	return -EINVAL;
 }
 
+static inline int bpf_prog_stream_open(const union bpf_attr *attr)
+{
+	return -EINVAL;
+}
+
 static inline bool bpf_prog_may_show_addresses(const struct bpf_prog *prog)
 {
 	return false;
@@ -120,24 +126,24 @@ static inline unsigned long bpf_stream_kfunc_impl(u32 btf_id)
 	return 0;
 }
 
-static inline void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+static inline void bpf_stream_stage_init(struct bpf_stream_group *ss,
 					 const struct bpf_prog *prog,
 					 enum bpf_stream_id stream_id)
 {
 }
 
 static inline __printf(2, 3)
-int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...)
+int bpf_stream_stage_printk(struct bpf_stream_group *ss, const char *fmt, ...)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
+static inline int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss,
+static inline int bpf_stream_stage_dump_stack(struct bpf_stream_group *ss,
 					      struct pt_regs *regs)
 {
 	return -EOPNOTSUPP;
@@ -196,7 +202,7 @@ static inline void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off
  */
 #define bpf_stream_stage(ss, prog, stream_id, body)		\
 ({								\
-	struct bpf_stream_stage ss;				\
+	struct bpf_stream_group ss;				\
 								\
 	bpf_stream_stage_init(&ss, prog, stream_id);		\
 	(void)(body);						\

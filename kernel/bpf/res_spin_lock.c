@@ -41,7 +41,7 @@ static unsigned int nr_waiting(unsigned int nr_listed)
 	return nr;
 }
 
-static void report_held_locks(struct bpf_stream_stage *ss, bool show_addresses)
+static void report_held_locks(struct bpf_stream_group *ss, bool show_addresses)
 {
 	unsigned int nr = __this_cpu_read(rqspinlock_held.nr);
 	unsigned int nr_listed = min(nr, RQSPINLOCK_NR_HELD);

@@ -37,14 +37,26 @@
  * user's buffer has received. Memory is limited apart from that, by pages
  * (stream_alloc.c): short messages take more in headers than in text.
  *
+ * Waking readers
+ * --------------
+ *
+ * A reader may sleep on stream.wait until stream.unread is not 0 (stream_file.c).
+ * A writer may hold the very locks that waking takes, so it queues stream.wake,
+ * an irq_work, and only if somebody sleeps and the log was empty before it pushed.
+ * The latter is enough: text that is unread when the log is not empty was there
+ * before, and whoever pushed the first record of that log saw to the waking.
+ *
+ * What says that there is text is the count and not the lists, since a list that
+ * is on its way from the log to the backlog is in neither.
+ *
  * Lifetime
  * --------
  *
  * A stream has references of its own (stream_prog.c). Readers hold one and
  * not the program, so that a reader that sleeps in a page fault of its buffer
  * with stream.lock held does not hold up the program's unloading. Others wait
- * for the lock interruptibly. When the last reference goes, the program has
- * been freed and with it all writers.
+ * for the lock interruptibly. When the program is freed, and with it all writers,
+ * the stream has ended. What is unread stays as long as there are readers.
  *
  * Memory barriers
  * ---------------
@@ -52,17 +64,29 @@
  * The cmpxchg of llist_add_batch() (push:A), fully ordered, makes the record's
  * contents visible before the record. It pairs with the xchg of llist_del_all()
  * (take:A), after which the reader follows the links and reads the contents.
- * Charging and discharging order nothing: the counts guard no data.
+ *
+ * That cmpxchg (push:A) also orders the charge before the look at stream.wait.
+ * It pairs with the barrier between queueing there and looking at stream.unread,
+ * in prepare_to_wait_event() and poll_wait() (wait:A): either the writer sees the
+ * sleeper or the sleeper sees the charge.
+ *
+ * stream.ended is set (end:A) after the last push. Who sees it set (end:B) sees all
+ * of the log, and finds nothing in there only if nothing is left.
+ *
+ * Else charging and discharging order nothing: the counts guard no data.
  */
 #include <linux/bpf.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/irq_work.h>
+#include <linux/poll.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/wait.h>
 #include "stream.h"
 
 static bool stream_charge_text(struct bpf_stream *stream, unsigned int bytes)
@@ -143,6 +167,22 @@ static struct bpf_stream_rec *stream_rec_new(struct bpf_stream *stream,
 	return rec;
 }
 
+static void stream_wake(struct irq_work *work)
+{
+	struct bpf_stream *stream = container_of(work, struct bpf_stream, wake);
+
+	wake_up_poll(&stream->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* Puts a chain of records on the log, @first being the newest. */
+static void stream_add(struct bpf_stream *stream, struct llist_node *first,
+		       struct llist_node *last)
+{
+	if (llist_add_batch(first, last, &stream->log) && /* push:A */
+	    waitqueue_active(&stream->wait))
+		irq_work_queue(&stream->wake);
+}
+
 static int stream_push(struct bpf_stream *stream, const char *text,
 		       unsigned int len)
 {
@@ -157,7 +197,7 @@ static int stream_push(struct bpf_stream *stream, const char *text,
 		return PTR_ERR(rec);
 	}
 
-	llist_add(&rec->node, &stream->log); /* push:A */
+	stream_add(stream, &rec->node, &rec->node);
 	return 0;
 }
 
@@ -199,7 +239,7 @@ int bpf_stream_write(struct bpf_stream *stream, const char *text,
  * Context: Any, NMI included, with preemption disabled.
  * Return: 0 or what has made the group fail, now or before.
  */
-int bpf_stream_stage_write(struct bpf_stream_stage *ss, const char *text,
+int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 			   unsigned int len)
 {
 	struct bpf_stream_rec *rec;
@@ -245,7 +285,7 @@ static void stream_free_chain(struct bpf_stream *stream,
  * Return: 0; what made adding a message fail; -ENOSPC if the group does not
  *         fit the stream.
  */
-int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
+int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 {
 	struct bpf_stream *stream = ss->stream;
 
@@ -264,7 +304,7 @@ int bpf_stream_stage_commit(struct bpf_stream_stage *ss)
 	if (!ss->first)
 		return 0;
 
-	llist_add_batch(ss->first, ss->last, &stream->log); /* push:A */
+	stream_add(stream, ss->first, ss->last);
 	stream_count_written(stream, ss->msgs, ss->bytes);
 	return 0;
 }
@@ -361,9 +401,34 @@ struct bpf_stream *bpf_stream_alloc(void)
 	}
 
 	init_llist_head(&stream->log);
+	init_waitqueue_head(&stream->wait);
+	init_irq_work(&stream->wake, stream_wake);
 	mutex_init(&stream->lock);
 	refcount_set(&stream->refs, 1);
 	return stream;
+}
+
+/**
+ * bpf_stream_end - tell readers that nothing will come any more
+ * @stream: the stream, whose writers have returned
+ *
+ * Context: Process context.
+ */
+void bpf_stream_end(struct bpf_stream *stream)
+{
+	smp_store_release(&stream->ended, true); /* end:A */
+	wake_up_all(&stream->wait);
+}
+
+/**
+ * bpf_stream_has_ended - has the program gone?
+ * @stream: the stream
+ *
+ * Return: true if what is in the stream now is all that there will ever be.
+ */
+bool bpf_stream_has_ended(const struct bpf_stream *stream)
+{
+	return smp_load_acquire(&stream->ended); /* end:B */
 }
 
 /**
@@ -373,13 +438,14 @@ struct bpf_stream *bpf_stream_alloc(void)
  * The last one frees the stream and what is unread in it. Nobody writes to it
  * any more by then, as a program keeps its reference until it is freed.
  *
- * Context: Process context.
+ * Context: Process context, may sleep.
  */
 void bpf_stream_put(struct bpf_stream *stream)
 {
 	if (!stream || !refcount_dec_and_test(&stream->refs))
 		return;
 
+	irq_work_sync(&stream->wake);
 	stream_free_chain(stream, llist_del_all(&stream->log));
 	stream_free_chain(stream, stream->backlog);
 	bpf_stream_regions_free(stream);

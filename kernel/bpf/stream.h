@@ -8,11 +8,13 @@
 #include <linux/bpf.h>
 #include <linux/bpf_stream.h>
 #include <linux/cache.h>
+#include <linux/irq_work.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <asm/local.h>
 
 /**
@@ -51,6 +53,9 @@ struct bpf_stream_cpu {
  * @unread: bytes of text that are charged to the stream
  * @pages: pages that hold records or are about to
  * @cpu: per-CPU part
+ * @wait: who sleeps until there is something to read, or nothing will come
+ * @wake: wakes them, for writers that cannot
+ * @ended: the program is gone
  * @lock: serialises readers, guards the fields below
  * @backlog: records taken from @log, oldest first
  * @consumed: bytes of the first backlog record that were read already
@@ -61,6 +66,9 @@ struct bpf_stream {
 	atomic_t unread;
 	atomic_t pages;
 	struct bpf_stream_cpu __percpu *cpu;
+	wait_queue_head_t wait;
+	struct irq_work wake;
+	bool ended;
 
 	struct mutex lock ____cacheline_aligned_in_smp;
 	struct llist_node *backlog;
@@ -90,6 +98,15 @@ bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
 		return NULL;
 
 	return aux->streams->stream[i];
+}
+
+/*
+ * Is there something to read? While a message is being written the answer may be
+ * yes a little too early, but it is never no a moment too long.
+ */
+static inline bool bpf_stream_has_text(const struct bpf_stream *stream)
+{
+	return atomic_read(&stream->unread);
 }
 
 static inline struct bpf_stream_rec *bpf_stream_rec(struct llist_node *node)
@@ -124,11 +141,14 @@ void bpf_stream_regions_free(struct bpf_stream *stream);
 
 struct bpf_stream *bpf_stream_alloc(void);
 void bpf_stream_put(struct bpf_stream *stream);
+void bpf_stream_end(struct bpf_stream *stream);
+bool bpf_stream_has_ended(const struct bpf_stream *stream);
+struct bpf_stream *bpf_stream_get_by_fd(u32 prog_fd, u32 stream_id, u32 *prog_id);
 void bpf_stream_drop(struct bpf_stream *stream, unsigned int msgs,
 		     unsigned int bytes);
 int bpf_stream_write(struct bpf_stream *stream, const char *text,
 		     unsigned int len);
-int bpf_stream_stage_write(struct bpf_stream_stage *ss, const char *text,
+int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 			   unsigned int len);
 int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len);

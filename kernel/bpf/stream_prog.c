@@ -61,8 +61,12 @@ void bpf_prog_streams_free(struct bpf_prog_aux *aux)
 	if (!aux->streams)
 		return;
 
-	for (i = 0; i < BPF_NR_STREAMS; i++)
+	for (i = 0; i < BPF_NR_STREAMS; i++) {
+		if (!aux->streams->stream[i])
+			continue;
+		bpf_stream_end(aux->streams->stream[i]);
 		bpf_stream_put(aux->streams->stream[i]);
+	}
 
 	kfree(aux->streams);
 	aux->streams = NULL;
@@ -111,8 +115,19 @@ void bpf_prog_streams_show_fdinfo(struct seq_file *m,
 	stream_show_fdinfo(m, "stderr", bpf_prog_stream(aux, BPF_STDERR));
 }
 
-/* The reference keeps the stream while the program may go. */
-static struct bpf_stream *stream_get_by_fd(u32 prog_fd, u32 stream_id)
+/**
+ * bpf_stream_get_by_fd - take a reference to a stream of a program
+ * @prog_fd: the program's descriptor
+ * @stream_id: which stream
+ * @prog_id: is set to the program's ID, if it is not NULL
+ *
+ * The reference keeps the stream, while the program may go.
+ *
+ * Context: Process context.
+ * Return: the stream; -EINVAL if the descriptor is not a program's, -EBADF if it is
+ *         no descriptor, -ENOENT if there is no such stream.
+ */
+struct bpf_stream *bpf_stream_get_by_fd(u32 prog_fd, u32 stream_id, u32 *prog_id)
 {
 	struct bpf_stream *stream;
 	struct bpf_prog *prog;
@@ -124,6 +139,8 @@ static struct bpf_stream *stream_get_by_fd(u32 prog_fd, u32 stream_id)
 	stream = bpf_prog_stream(prog->aux, stream_id);
 	if (stream)
 		refcount_inc(&stream->refs);
+	if (prog_id)
+		*prog_id = prog->aux->id;
 	bpf_prog_put(prog);
 
 	return stream ?: ERR_PTR(-ENOENT);
@@ -134,10 +151,9 @@ static struct bpf_stream *stream_get_by_fd(u32 prog_fd, u32 stream_id)
  * @attr: with the member prog_stream_read
  *
  * Context: Process context, may sleep.
- * Return: number of bytes copied, 0 if nothing is unread; -EINVAL if the
- *         descriptor is not a program's or the length is above INT_MAX, -EBADF
- *         if it is no descriptor, -ENOENT if there is no such stream, and what
- *         bpf_stream_read() returns.
+ * Return: number of bytes copied, 0 if nothing is unread; -EINVAL if the length is
+ *         above INT_MAX, and what bpf_stream_get_by_fd() and bpf_stream_read()
+ *         return.
  */
 int bpf_prog_stream_read(const union bpf_attr *attr)
 {
@@ -149,8 +165,8 @@ int bpf_prog_stream_read(const union bpf_attr *attr)
 	if (len > INT_MAX)
 		return -EINVAL;
 
-	stream = stream_get_by_fd(attr->prog_stream_read.prog_fd,
-				  attr->prog_stream_read.stream_id);
+	stream = bpf_stream_get_by_fd(attr->prog_stream_read.prog_fd,
+				      attr->prog_stream_read.stream_id, NULL);
 	if (IS_ERR(stream))
 		return PTR_ERR(stream);
 
@@ -167,11 +183,11 @@ int bpf_prog_stream_read(const union bpf_attr *attr)
  *
  * Use bpf_stream_stage().
  */
-void bpf_stream_stage_init(struct bpf_stream_stage *ss,
+void bpf_stream_stage_init(struct bpf_stream_group *ss,
 			   const struct bpf_prog *prog,
 			   enum bpf_stream_id stream_id)
 {
-	*ss = (struct bpf_stream_stage) {
+	*ss = (struct bpf_stream_group) {
 		.stream = bpf_prog_stream(prog->aux, stream_id),
 	};
 	if (!ss->stream)
@@ -188,7 +204,7 @@ void bpf_stream_stage_init(struct bpf_stream_stage *ss,
  *
  * Return: 0 or what has made the group fail, now or before.
  */
-int bpf_stream_stage_printk(struct bpf_stream_stage *ss, const char *fmt, ...)
+int bpf_stream_stage_printk(struct bpf_stream_group *ss, const char *fmt, ...)
 {
 	struct bpf_bprintf_buffers *bufs;
 	va_list args;

@@ -149,7 +149,7 @@ struct bpf_prog *bpf_prog_find_from_stack(void)
 	return prog;
 }
 
-static void stream_dump_line(struct bpf_stream_stage *ss, unsigned long ip)
+static void stream_dump_line(struct bpf_stream_group *ss, unsigned long ip)
 {
 	const char *line, *file;
 	struct bpf_prog *prog;
@@ -167,7 +167,7 @@ static void stream_dump_line(struct bpf_stream_stage *ss, unsigned long ip)
 
 static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
 {
-	struct bpf_stream_stage *ss = cookie;
+	struct bpf_stream_group *ss = cookie;
 
 	if (at_ip) {
 		bpf_stream_stage_printk(ss, "%pS\n", (void *)addr);
@@ -191,7 +191,7 @@ static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
  * Context: Any, NMI included.
  * Return: 0 or what has made the group fail, now or before.
  */
-int bpf_stream_stage_dump_stack(struct bpf_stream_stage *ss, struct pt_regs *regs)
+int bpf_stream_stage_dump_stack(struct bpf_stream_group *ss, struct pt_regs *regs)
 {
 	/* Any task can name itself; no name must pass for a line of the report. */
 	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %*pEs\n",
