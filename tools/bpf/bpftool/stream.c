@@ -1,94 +1,42 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* bpftool prog tracelog: the standard streams of programs */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
-#include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/resource.h>
 
 #include <bpf/bpf.h>
 
-#include "main.h"
-
-#define STREAM_BUF_SZ	(64 * 1024)
-
-struct stream {
-	const char *name;
-	__u32 id;
-	int prog_fd;
-	__u64 left;		/* bytes still to be dumped */
-	struct bpf_prog_info info;
-};
+#include "stream.h"
 
 static const char no_streams[] =
 	"kernel does not support BPF program streams (needs Linux 6.17 or CONFIG_BPF_STREAMS)";
 
-static char stream_buf[STREAM_BUF_SZ];
+static const char * const stream_names[] = {
+	[BPF_STREAM_STDOUT]	= "stdout",
+	[BPF_STREAM_STDERR]	= "stderr",
+};
 
-static int stream_parse_name(struct stream *s, const char *arg)
+/* Like p_err(), and more may follow. */
+void stream_err(const char *fmt, ...)
 {
-	if (detect_common_prefix(arg, "stdout", "stderr", NULL))
-		return -1;
+	char msg[ERR_MAX_LEN];
+	va_list ap;
 
-	if (is_prefix(arg, "stdout")) {
-		s->name = "stdout";
-		s->id = BPF_STREAM_STDOUT;
-	} else if (is_prefix(arg, "stderr")) {
-		s->name = "stderr";
-		s->id = BPF_STREAM_STDERR;
-	} else {
-		p_err("expected 'stdout' or 'stderr', got: '%s'", arg);
-		return -1;
-	}
+	va_start(ap, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
 
-	return 0;
-}
-
-/*
- * A program may print more because we dump what it has printed, for example if
- * it traces system calls. Hence the dump ends with what is unread when it
- * begins. A kernel that doesn't tell how much that is has to be read until
- * there is nothing left.
- */
-static __u64 stream_unread(const struct stream *s)
-{
-	__u64 unread = ULLONG_MAX;
-	char key[32], *val, *end;
-
-	snprintf(key, sizeof(key), "stream_%s_unread_bytes", s->name);
-	val = get_fdinfo(s->prog_fd, key);
-	if (!val)
-		return unread;
-
-	errno = 0;
-	unread = strtoull(val, &end, 10);
-	if (errno || end == val)
-		unread = ULLONG_MAX;
-	free(val);
-
-	/* Read even if there seems to be nothing: that may be an error. */
-	return unread ?: STREAM_BUF_SZ;
-}
-
-static int stream_read(struct stream *s, char *buf, size_t len)
-{
-	int n;
-
-	if (len > s->left)
-		len = s->left;
-	if (!len)
-		return 0;
-
-	do {
-		n = bpf_prog_stream_read(s->prog_fd, s->id, buf, len, NULL);
-	} while (n == -EINTR);
-
-	if (n > 0)
-		s->left -= n;
-
-	return n;
+	p_err("%s", msg);
+	if (json_output)
+		jsonw_end_line(json_wtr);
 }
 
 static const char *stream_strerror(int err)
@@ -104,239 +52,474 @@ static const char *stream_strerror(int err)
 	}
 }
 
-static int write_stdout(const char *buf, size_t len)
+/* With --wait the descriptor is the stream's own. */
+static bool get_stat(const struct stream_reader *r, const struct stream *s,
+		     struct stream_stat *st)
 {
-	struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-	ssize_t n;
-
-	while (len) {
-		n = write(STDOUT_FILENO, buf, len);
-		if (n >= 0) {
-			buf += n;
-			len -= n;
-		} else if (errno == EAGAIN) {
-			/* whoever shares it with us has made it non-blocking */
-			poll(&pfd, 1, -1);
-		} else if (errno != EINTR) {
-			p_err("can't write to standard output: %s",
-			      strerror(errno));
-			return -1;
-		}
-	}
-
-	return 0;
-}
-
-static int stream_dump_plain(struct stream *s)
-{
-	int n;
-
-	/* The text goes around the buffer of stdio. */
-	fflush(stdout);
-
-	while ((n = stream_read(s, stream_buf, sizeof(stream_buf))) > 0) {
-		if (write_stdout(stream_buf, n))
-			return -1;
-	}
-
-	if (n < 0) {
-		p_err("can't read %s of program %u: %s", s->name, s->info.id,
-		      stream_strerror(n));
-		return -1;
-	}
-
-	return 0;
+	return stream_stat(s->fd, r->wait ? NULL : s->name, st);
 }
 
 /*
- * Length of the UTF-8 sequence that text begins with: 0 if that is not valid,
- * more than len if it is not complete.
+ * A program may print more because we dump what it has printed, for example if
+ * it traces system calls. Hence the dump ends with what is unread when it
+ * begins. A kernel that doesn't tell how much that is has to be read until
+ * there is nothing left.
  */
-static size_t utf8_len(const unsigned char *text, size_t len)
+static __u64 unread(const struct stream_reader *r, const struct stream *s)
 {
-	__u32 code, min;
-	size_t i, n;
+	struct stream_stat st;
 
-	if (text[0] < 0x80)
-		return 1;
+	if (!get_stat(r, s, &st))
+		return ULLONG_MAX;
 
-	if ((text[0] & 0xe0) == 0xc0) {
-		n = 2;
-		min = 0x80;
-		code = text[0] & 0x1f;
-	} else if ((text[0] & 0xf0) == 0xe0) {
-		n = 3;
-		min = 0x800;
-		code = text[0] & 0x0f;
-	} else if ((text[0] & 0xf8) == 0xf0) {
-		n = 4;
-		min = 0x10000;
-		code = text[0] & 0x07;
-	} else {
+	/* Read even if there seems to be nothing: that may be an error. */
+	return st.unread_bytes ?: STREAM_BUF_SZ;
+}
+
+static int stream_read(const struct stream_reader *r, struct stream *s)
+{
+	size_t len = STREAM_BUF_SZ;
+	int n;
+
+	if (len > s->left)
+		len = s->left;
+	if (!len)
 		return 0;
-	}
 
-	for (i = 1; i < n; i++) {
-		if (i == len)
-			return n;
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
+	do {
+		n = bpf_prog_stream_read(s->fd, s->id, r->buf, len, NULL);
+	} while (n == -EINTR);
 
-	/* overlong, a surrogate, or beyond Unicode */
-	if (code < min || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff)
-		return 0;
+	if (n > 0)
+		s->left -= n;
 
 	return n;
 }
 
-static void print_json_char(unsigned char c)
+static struct stream_prog *prog_new(const struct bpf_prog_info *info, int fd)
 {
-	switch (c) {
-	case '"':
-	case '\\':
-		printf("\\%c", c);
-		break;
-	case '\n':
-		printf("\\n");
-		break;
-	case '\t':
-		printf("\\t");
-		break;
-	default:
-		if (c < 0x20 || c == 0x7f)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
+	struct stream_prog *p;
+
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		stream_err("mem alloc failed");
+		return NULL;
 	}
+
+	p->id = info->id;
+	memcpy(p->tag, info->tag, sizeof(p->tag));
+	get_prog_full_name(info, fd, p->name, sizeof(p->name));
+
+	return p;
+}
+
+static void prog_put(struct stream_prog *p)
+{
+	if (!--p->nr_open)
+		free(p);
+}
+
+/* Does not keep the program loaded if we are to wait for its end. */
+static int open_fd(const struct stream_reader *r, int prog_fd, __u32 id)
+{
+	LIBBPF_OPTS(bpf_prog_stream_open_opts, opts,
+		    .flags = BPF_F_STREAM_NONBLOCK);
+	int fd;
+
+	if (r->wait)
+		return bpf_prog_stream_open(prog_fd, id, &opts);
+
+	fd = fcntl(prog_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_selection(const struct stream_reader *r)
+{
+	return r->everything || r->pattern || r->tag;
+}
+
+static int add_stream(struct stream_reader *r, struct stream_prog *p,
+		      int prog_fd, __u32 id)
+{
+	struct stream *s;
+	int err;
+
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		stream_err("mem alloc failed");
+		return -1;
+	}
+
+	s->name = stream_names[id];
+	s->id = id;
+	s->fd = open_fd(r, prog_fd, id);
+	if (s->fd < 0) {
+		err = s->fd;
+		free(s);
+		if (err == -ENOENT && is_selection(r))
+			return 0;
+		stream_err("can't open %s of program %u: %s", stream_names[id],
+			   p->id, stream_strerror(err));
+		return -1;
+	}
+
+	if (r->wait)
+		get_stat(r, s, &s->before);
+	s->prog = p;
+	p->nr_open++;
+	list_add_tail(&s->list, &r->streams);
+
+	return 0;
+}
+
+static int add_prog(struct stream_reader *r, const struct bpf_prog_info *info,
+		    int fd)
+{
+	struct stream_prog *p;
+	int err = 0;
+	__u32 id;
+
+	p = prog_new(info, fd);
+	if (!p)
+		return -1;
+
+	p->nr_open = 1;
+	for (id = BPF_STREAM_STDOUT; !err && id <= BPF_STREAM_STDERR; id++) {
+		if (!r->stream_id || r->stream_id == id)
+			err = add_stream(r, p, fd, id);
+	}
+	prog_put(p);
+
+	return err;
+}
+
+static bool prog_matches(const struct stream_reader *r,
+			 const struct bpf_prog_info *info, int fd)
+{
+	char name[MAX_PROG_FULL_NAME];
+
+	if (r->tag)
+		return !memcmp(info->tag, r->tag, sizeof(info->tag));
+	if (!r->pattern)
+		return true;
+
+	get_prog_full_name(info, fd, name, sizeof(name));
+	return !fnmatch(r->pattern, name, 0);
+}
+
+static int add_prog_fd(struct stream_reader *r, int fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_prog_get_info_by_fd(fd, &info, &len)) {
+		stream_err("can't get prog info: %s", strerror(errno));
+		return -1;
+	}
+
+	return prog_matches(r, &info, fd) ? add_prog(r, &info, fd) : 0;
 }
 
 /*
- * Print text as part of a JSON string. Unlike what jsonw_string() takes, it may
- * hold anything: bytes that are not UTF-8 become U+FFFD. Returns how many bytes
- * are done; an incomplete sequence at the end is left for when more is there,
- * unless the text ends here.
+ * Add the programs that were loaded since the last time. IDs ascend (they begin
+ * again after 2^31 programs), and the kernel tells nobody of a new one.
  */
-static size_t print_json_text(const char *buf, size_t len, bool end)
+int stream_scan(struct stream_reader *r)
 {
-	const unsigned char *text = (const unsigned char *)buf;
-	size_t i = 0, n;
+	int fd, err;
 
-	while (i < len) {
-		n = utf8_len(text + i, len - i);
-		if (n > len - i) {
-			if (!end)
-				break;
-			n = 0;
+	while (!bpf_prog_get_next_id(r->last_id, &r->last_id)) {
+		fd = bpf_prog_get_fd_by_id(r->last_id);
+		if (fd < 0) {
+			if (errno == ENOENT)
+				continue;
+			stream_err("can't get prog by id (%u): %s", r->last_id,
+				   strerror(errno));
+			return -1;
 		}
-
-		if (n == 1)
-			print_json_char(text[i]);
-		else if (n)
-			fwrite(text + i, n, 1, stdout);
-		else
-			printf("\\ufffd");
-
-		i += n ?: 1;
+		err = add_prog_fd(r, fd);
+		close(fd);
+		if (err)
+			return err;
 	}
 
-	return i;
+	if (errno != ENOENT) {
+		stream_err("can't get next program: %s", strerror(errno));
+		return -1;
+	}
+
+	return 0;
 }
 
-static void stream_json_header(const struct stream *s)
+static void report_losses(const struct stream_reader *r, const struct stream *s)
 {
-	const struct bpf_prog_info *info = &s->info;
-	char name[MAX_PROG_FULL_NAME];
+	struct stream_stat st;
+	__u64 msgs;
 
-	jsonw_uint_field(json_wtr, "prog_id", info->id);
+	if (!get_stat(r, s, &st))
+		return;
 
-	get_prog_full_name(info, s->prog_fd, name, sizeof(name));
-	jsonw_string_field(json_wtr, "prog_name", name);
+	msgs = st.dropped_msgs - s->before.dropped_msgs;
+	if (!msgs)
+		return;
 
-	jsonw_name(json_wtr, "tag");
-	jsonw_printf(json_wtr, "\"" BPF_TAG_FMT "\"",
-		     info->tag[0], info->tag[1], info->tag[2], info->tag[3],
-		     info->tag[4], info->tag[5], info->tag[6], info->tag[7]);
-
-	jsonw_string_field(json_wtr, "stream", s->name);
+	stream_out_note(s->prog, "lost %llu message%s (%lluB) to %s%s",
+			msgs, msgs == 1 ? "" : "s",
+			st.dropped_bytes - s->before.dropped_bytes, s->name,
+			r->wait ? "" : " since it was loaded");
 }
 
-static int stream_dump_json(struct stream *s)
+static void stream_drop(struct stream *s)
 {
-	size_t have = 0, done;
+	list_del(&s->list);
+	prog_put(s->prog);
+	close(s->fd);
+	free(s->part);
+	free(s);
+}
+
+void stream_end(const struct stream_reader *r, struct stream *s, bool gone)
+{
+	stream_end_part(s);
+	report_losses(r, s);
+	if (gone && r->several && s->prog->nr_open == 1 && !json_output)
+		stream_out_note(s->prog, "is gone");
+	stream_drop(s);
+}
+
+static void stream_dump(struct stream_reader *r, struct stream *s)
+{
 	int n;
 
-	n = stream_read(s, stream_buf, sizeof(stream_buf));
-	if (n < 0) {
-		p_err("can't read %s of program %u: %s", s->name, s->info.id,
-		      stream_strerror(n));
-		return -1;
+	s->left = unread(r, s);
+	while ((n = stream_read(r, s)) > 0) {
+		stream_text(s, r->buf, n);
+		if (!stream_out_flush())
+			return;
 	}
 
-	jsonw_start_object(json_wtr);
-	stream_json_header(s);
-
-	/*
-	 * The JSON writer writes to stdout, too, but can't add to a string. So
-	 * it gets the opening quote only, and the rest goes around it.
-	 */
-	jsonw_name(json_wtr, "message");
-	jsonw_printf(json_wtr, "\"");
-	while (n > 0) {
-		have += n;
-		done = print_json_text(stream_buf, have, false);
-		have -= done;
-		memmove(stream_buf, stream_buf + done, have);
-
-		n = stream_read(s, stream_buf + have, sizeof(stream_buf) - have);
+	if (n < 0 && !(n == -ENOENT && is_selection(r))) {
+		stream_err("can't read %s of program %u: %s", s->name,
+			   s->prog->id, stream_strerror(n));
+		r->err = -1;
 	}
-	print_json_text(stream_buf, have, true);
-	putchar('"');
-
-	if (n < 0)
-		jsonw_string_field(json_wtr, "error", stream_strerror(n));
-	jsonw_end_object(json_wtr);
-
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "Error: can't write to standard output\n");
-		return -1;
-	}
-
-	return n < 0 ? -1 : 0;
 }
 
-int do_tracelog_stream(int argc, char **argv)
+static void dump_all(struct stream_reader *r)
 {
-	struct stream s = {};
-	__u32 info_len = sizeof(s.info);
-	int err = -1;
+	struct stream *s, *tmp;
 
-	if (stream_parse_name(&s, *argv))
+	list_for_each_entry_safe(s, tmp, &r->streams, list) {
+		stream_dump(r, s);
+		stream_end(r, s, false);
+		if (!stream_out_flush() || r->err)
+			return;
+	}
+}
+
+/* Each stream takes a descriptor. */
+static void raise_nofile(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+static int parse_stream(struct stream_reader *r, const char *arg)
+{
+	if (detect_common_prefix(arg, "stdout", "stderr", NULL))
 		return -1;
-	NEXT_ARG();
+
+	if (is_prefix(arg, "stdout")) {
+		r->stream_id = BPF_STREAM_STDOUT;
+	} else if (is_prefix(arg, "stderr")) {
+		r->stream_id = BPF_STREAM_STDERR;
+	} else if (is_prefix(arg, "all")) {
+		r->stream_id = 0;
+	} else {
+		p_err("expected 'stdout', 'stderr' or 'all', got: '%s'", arg);
+		return -1;
+	}
+
+	return 0;
+}
+
+static int parse_tag(struct stream_reader *r, const char *arg)
+{
+	static unsigned char tag[BPF_TAG_SIZE];
+
+	if (sscanf(arg, BPF_TAG_FMT, tag, tag + 1, tag + 2, tag + 3, tag + 4,
+		   tag + 5, tag + 6, tag + 7) != BPF_TAG_SIZE) {
+		p_err("can't parse tag");
+		return -1;
+	}
+	r->tag = tag;
+
+	return 0;
+}
+
+static bool is_tracelog_option(const char *arg)
+{
+	return is_prefix(arg, "timestamps") || is_prefix(arg, "journal");
+}
+
+/* PROG, or nothing for all programs. */
+static int parse_prog(struct stream_reader *r, int *argcp, char ***argvp)
+{
+	int argc = *argcp;
+	char **argv = *argvp;
+	int err = 0;
+
+	if (argc && detect_common_prefix(*argv, "tag", "timestamps", NULL))
+		return -1;
+
+	if (!argc || is_tracelog_option(*argv)) {
+		r->everything = true;
+		return 0;
+	}
 
 	if (!REQ_ARGS(2))
 		return -1;
 
-	s.prog_fd = prog_parse_fd(&argc, &argv);
-	if (s.prog_fd < 0)
+	/* Programs may come and go meanwhile, and more than one may match. */
+	if (is_prefix(*argv, "tag")) {
+		err = parse_tag(r, argv[1]);
+	} else if (is_prefix(*argv, "name")) {
+		r->pattern = argv[1];
+	} else {
+		r->prog_fd = prog_parse_fd(argcp, argvp);
+		return r->prog_fd < 0 ? -1 : 0;
+	}
+
+	*argcp = argc - 2;
+	*argvp = argv + 2;
+	return err;
+}
+
+static int parse_style(struct stream_style *style, int argc, char **argv)
+{
+	while (argc) {
+		if (is_prefix(*argv, "timestamps"))
+			style->timestamps = true;
+		else if (is_prefix(*argv, "journal"))
+			style->format = STREAM_JOURNAL;
+		else
+			return BAD_ARG();
+		NEXT_ARG();
+	}
+
+	if (json_output && style->format == STREAM_JOURNAL) {
+		p_err("lines go to the journal or are printed as JSON, not both");
+		return -1;
+	}
+	if (json_output)
+		style->format = STREAM_JSON;
+
+	return 0;
+}
+
+static int open_streams(struct stream_reader *r)
+{
+	/* Not found out by opening one: there may be no program yet. */
+	if (r->wait && !libbpf_probe_bpf_cmd(BPF_PROG_STREAM_OPEN, NULL)) {
+		p_err("kernel can't wait for streams (needs Linux 7.4 or CONFIG_BPF_STREAMS); without --wait, what is unread is printed");
+		return -1;
+	}
+
+	raise_nofile();
+	if (r->prog_fd >= 0)
+		return add_prog_fd(r, r->prog_fd);
+
+	if (stream_scan(r))
+		return -1;
+	if (list_empty(&r->streams) && !r->everything) {
+		p_err("no program matches this handle");
+		return -1;
+	}
+
+	return 0;
+}
+
+static bool several_progs(const struct stream_reader *r)
+{
+	if (r->everything)
+		return true;
+
+	return list_first_entry(&r->streams, struct stream, list)->prog !=
+	       list_last_entry(&r->streams, struct stream, list)->prog;
+}
+
+static void drop_prog_fd(struct stream_reader *r)
+{
+	if (r->prog_fd >= 0)
+		close(r->prog_fd);
+	r->prog_fd = -1;
+}
+
+static void drop_streams(struct stream_reader *r)
+{
+	struct stream *s, *tmp;
+
+	list_for_each_entry_safe(s, tmp, &r->streams, list)
+		stream_drop(s);
+}
+
+static int print_streams(struct stream_reader *r, struct stream_style *style)
+{
+	r->several = several_progs(r);
+	style->prefix = r->several;
+	style->split = !r->stream_id;
+
+	r->buf = malloc(STREAM_BUF_SZ);
+	if (!r->buf) {
+		p_err("mem alloc failed");
+		return -1;
+	}
+	if (stream_out_open(style))
 		return -1;
 
-	if (argc) {
-		err = BAD_ARG();
-		goto exit_close;
-	}
+	if (r->wait)
+		stream_follow(r);
+	else
+		dump_all(r);
 
-	if (bpf_prog_get_info_by_fd(s.prog_fd, &s.info, &info_len)) {
-		p_err("can't get prog info: %s", strerror(errno));
-		goto exit_close;
-	}
+	if (stream_out_close())
+		r->err = -1;
 
-	s.left = stream_unread(&s);
-	err = json_output ? stream_dump_json(&s) : stream_dump_plain(&s);
+	return r->err;
+}
 
-exit_close:
-	close(s.prog_fd);
+int do_tracelog_stream(int argc, char **argv)
+{
+	struct stream_style style = { .format = STREAM_PLAIN };
+	struct stream_reader r = {
+		.streams = LIST_HEAD_INIT(r.streams),
+		.wait = wait_output,
+		.prog_fd = -1,
+	};
+	int err = -1;
+
+	if (parse_stream(&r, *argv))
+		return -1;
+	NEXT_ARG();
+
+	if (parse_prog(&r, &argc, &argv) || parse_style(&style, argc, argv) ||
+	    open_streams(&r))
+		goto exit_drop;
+
+	/* A program that we wait for the end of is not to be kept by us. */
+	drop_prog_fd(&r);
+	err = print_streams(&r, &style);
+
+	/* A batch would take what is left of ours for an error of its own. */
+	errno = 0;
+
+exit_drop:
+	drop_streams(&r);
+	drop_prog_fd(&r);
+	free(r.buf);
 	return err;
 }

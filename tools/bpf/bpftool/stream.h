@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Reading the standard streams of programs: stream.c finds the programs and
+ * dumps, stream_follow.c waits for more, stream_line.c makes lines of the text,
+ * stream_out.c and the others print them.
+ */
+#ifndef __BPFTOOL_STREAM_H
+#define __BPFTOOL_STREAM_H
+
+#include <linux/list.h>
+
+#include "main.h"
+
+/* A read takes that much at most, and a longer line is printed in parts. */
+#define STREAM_BUF_SZ	(64 * 1024)
+
+struct stream_stat {
+	__u64 written_bytes;
+	__u64 written_msgs;
+	__u64 unread_bytes;
+	__u64 dropped_bytes;
+	__u64 dropped_msgs;
+};
+
+/* What is known of a program even when it is gone. */
+struct stream_prog {
+	__u32 id;
+	unsigned int nr_open;	/* of its streams */
+	unsigned char tag[BPF_TAG_SIZE];
+	char name[MAX_PROG_FULL_NAME];
+};
+
+struct stream {
+	struct list_head list;
+	struct stream_prog *prog;
+	const char *name;
+	__u32 id;
+	int fd;			/* with --wait the stream's, else the program's */
+	__u64 left;		/* without --wait: bytes still to be read */
+	struct stream_stat before; /* what was lost then is not reported */
+	/* The beginning of a line whose end has not been read yet. */
+	char *part;
+	size_t part_len;
+	__u64 part_due;		/* when it is printed nevertheless */
+	bool watched;		/* by --wait */
+	bool cut;		/* the end of the last line was not there */
+};
+
+struct stream_reader {
+	struct list_head streams;
+	__u32 stream_id;	/* 0: both streams of a program */
+	bool wait;
+	/* Which programs: one of these is set. */
+	bool everything;
+	int prog_fd;
+	const char *pattern;	/* of names */
+	const unsigned char *tag;
+	bool several;		/* there may be more than one */
+	__u32 last_id;		/* of those looked at */
+	char *buf;
+	int err;
+};
+
+enum stream_format {
+	STREAM_PLAIN,
+	STREAM_JSON,
+	STREAM_JOURNAL,
+};
+
+struct stream_style {
+	enum stream_format format;
+	bool timestamps;
+	bool prefix;		/* tell whose line it is */
+	bool split;		/* what programs print to stderr goes to ours */
+};
+
+/* stream.c */
+int stream_scan(struct stream_reader *r);
+void stream_end(const struct stream_reader *r, struct stream *s, bool gone);
+void __printf(1, 2) stream_err(const char *fmt, ...);
+
+/* stream_follow.c */
+void stream_follow(struct stream_reader *r);
+
+/* stream_stat.c */
+bool stream_stat(int fd, const char *name, struct stream_stat *st);
+
+/* stream_line.c */
+void stream_text(struct stream *s, const char *text, size_t len);
+void stream_end_part(struct stream *s);
+
+/* stream_out.c */
+int stream_out_open(const struct stream_style *style);
+int stream_out_close(void);
+void stream_out_stop_by(int fd);
+int stream_out_wait(int fd);
+bool stream_out_flush(void);
+void stream_out_stamp(void);
+bool stream_out_raw(const struct stream *s, const char *text, size_t len);
+void stream_out_line(const struct stream *s, const char *text, size_t len);
+void __printf(2, 3) stream_out_note(const struct stream_prog *p, const char *fmt, ...);
+
+/* stream_json.c */
+size_t stream_utf8_whole(const char *text, size_t len);
+void stream_json_line(FILE *out, const struct stream *s, const char *time,
+		      const char *text, size_t len);
+
+/* stream_journal.c */
+int stream_journal_open(void);
+int stream_journal_line(const struct stream *s, const char *text, size_t len);
+void stream_journal_close(void);
+
+#endif

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bpftool --wait prog tracelog: prints what programs print until they are gone
+ * or it is told to end, all of it and in order.
+ */
+#include <signal.h>
+
+#include "../kselftest_harness.h"
+#include "tool.h"
+
+FIXTURE(wait)
+{
+	struct say_bpf *skel;
+	struct tool tool;
+	__u32 id;
+	int fd;
+};
+
+FIXTURE_SETUP(wait)
+{
+	self->skel = say_load(&self->fd);
+	ASSERT_NE(NULL, self->skel);
+	self->id = prog_id(self->fd);
+	SKIP_UNLESS_CAN_WAIT(self->fd);
+}
+
+FIXTURE_TEARDOWN(wait)
+{
+	tool_free(&self->tool);
+	say_bpf__destroy(self->skel);
+}
+
+static void unload(struct say_bpf **skel)
+{
+	say_bpf__destroy(*skel);
+	*skel = NULL;
+}
+
+TEST_F(wait, prints_until_the_program_is_unloaded)
+{
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "before\n"));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "before\n"));
+	/* What is there is printed, even if it is no line */
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "no end"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "no end"));
+	ASSERT_EQ(0, say_string(self->skel, STDERR, "not this\n"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, ", last \xff"));
+	/* bpftool doesn't keep it: else this would wait for ever */
+	unload(&self->skel);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[OUT], "before\nno end, last \xff"));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+	EXPECT_FALSE(prog_id_exists(self->id));
+}
+
+/* Also what comes while the program goes */
+TEST_F(wait, prints_all_that_was_unread)
+{
+	struct text want = {};
+	__u64 i;
+
+	ASSERT_EQ(0, tool_start(&self->tool, "--wait prog tracelog all id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDERR, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, ERR, "ready\n"));
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_LINE, 10000, NULL));
+	unload(&self->skel);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	for (i = 0; i < 10000; i++)
+		text_line(&want, 0, i);
+	ASSERT_EQ(want.len, self->tool.text[OUT].len);
+	EXPECT_EQ(0, memcmp(want.data, self->tool.text[OUT].data, want.len));
+	text_free(&want);
+}
+
+TEST_F(wait, json_comes_as_it_is_printed)
+{
+	struct text rest, line;
+
+	ASSERT_EQ(0, tool_start(&self->tool, "-jw prog tracelog stdout id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "one\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "\"one\"}\n"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "two, no end"));
+	unload(&self->skel);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	rest = self->tool.text[OUT];
+	ASSERT_TRUE(text_next_line(&rest, &line));
+	EXPECT_TRUE(json_member_is(&line, "message", "one"));
+	ASSERT_TRUE(text_next_line(&rest, &line));
+	EXPECT_TRUE(json_member_is(&line, "message", "two, no end"));
+	EXPECT_EQ(0, rest.len);
+}
+
+TEST_F(wait, signals_end_it_well)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++) {
+		ASSERT_EQ(0, tool_start(&self->tool,
+					"-w prog tracelog stdout id %u timestamps", self->id));
+		ASSERT_EQ(0, say_string(self->skel, STDOUT, "line\n"));
+		ASSERT_TRUE(tool_says(&self->tool, OUT, " line\n"));
+		ASSERT_EQ(0, kill(self->tool.pid, signals[i]));
+		EXPECT_EQ(0, tool_end(&self->tool));
+		EXPECT_EQ(0, self->tool.text[ERR].len);
+		tool_free(&self->tool);
+	}
+}
+
+/* Nobody reads, so it can't get rid of its text */
+TEST_F(wait, signal_ends_it_even_if_its_output_is_stuck)
+{
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	/* Reading before it is gone would be cheating */
+	tool_wait(&self->tool);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(0, self->tool.text[ERR].len);
+}
+
+/* A reader that is slow, but reads, gets all that was taken off the stream */
+TEST_F(wait, signal_does_not_cut_what_is_being_printed)
+{
+	char last[1025];
+	struct text *out = &self->tool.text[OUT];
+	int i, lines = 0;
+
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u timestamps",
+				self->id));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	for (i = 0; i < (int)out->len; i++)
+		lines += out->data[i] == '\n';
+	ASSERT_LT(0, lines);
+	EXPECT_EQ('\n', out->data[out->len - 1]);
+	/* And the rest is still there for others */
+	EXPECT_LT(0, stream_read(self->fd, STDOUT, last, sizeof(last)));
+}
+
+TEST_F(wait, broken_pipe_ends_it_quietly)
+{
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u | head -n 1",
+				self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "one\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "one\n"));
+	/* Though it has nothing to print, it ends: else its stderr would stay open */
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[OUT], "one\n"));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+}
+
+TEST_F(wait, broken_pipe_while_printing_is_quiet)
+{
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	tool_wait_until_stuck(&self->tool);
+	tool_stop_reading(&self->tool, OUT);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+}
+
+TEST_F(wait, quiet_program_gets_its_part_printed)
+{
+	ASSERT_EQ(0, tool_start(&self->tool, "-jw prog tracelog stdout id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "part"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "\"part\"}\n"));
+	/* That it ends then is no line of its own */
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "\nnext\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "\"next\"}\n"));
+	EXPECT_FALSE(text_has(&self->tool.text[OUT], "\"\"}"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGINT));
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+TEST_F(wait, what_was_dropped_meanwhile_is_reported)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_512, .count = 10000 };
+	struct stream_stats before, after;
+	char want[128];
+
+	/* That was lost before it began */
+	ASSERT_EQ(-E2BIG, say_all(self->fd, STDOUT, SAY_1024, 1, NULL));
+	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &before));
+
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGSTOP));
+	ASSERT_EQ(0, say(self->fd, &args));
+	ASSERT_LT(0, args.refused);
+	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &after));
+	unload(&self->skel);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGCONT));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(after.written_bytes, self->tool.text[OUT].len);
+	snprintf(want, sizeof(want), "program %u say lost %llu messages (%lluB) to stdout\n",
+		 self->id, after.dropped_msgs - before.dropped_msgs,
+		 after.dropped_bytes - before.dropped_bytes);
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], want));
+}
+
+/* Both have a program at once that prints */
+TEST_F(wait, programs_join_and_leave)
+{
+	struct say_bpf *other;
+	char want[128];
+	__u32 id;
+	int fd;
+
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "old\n"));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	snprintf(want, sizeof(want), "%u say stdout: old\n", self->id);
+	ASSERT_TRUE(tool_says(&self->tool, OUT, want));
+
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	id = prog_id(fd);
+	ASSERT_EQ(0, say_string(other, STDERR, "new"));
+	snprintf(want, sizeof(want), "%u say stderr: new\n", id);
+	ASSERT_TRUE(tool_says(&self->tool, ERR, want));
+
+	unload(&other);
+	snprintf(want, sizeof(want), "program %u say is gone\n", id);
+	ASSERT_TRUE(tool_says(&self->tool, ERR, want));
+	wait_until(!prog_id_exists(id));
+
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "still here\n"));
+	snprintf(want, sizeof(want), "%u say stdout: still here\n", self->id);
+	ASSERT_TRUE(tool_says(&self->tool, OUT, want));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+#define WRITERS	8
+#define LINES	5000
+#define CHUNK	100
+
+FIXTURE(crowd)
+{
+	struct crowd_writer {
+		struct say_bpf *skel;
+		__u32 id;
+		int fd;
+		int nr;
+		pthread_t thread;
+		struct stream_stats st;
+		struct text got;
+		int error;
+	} w[WRITERS];
+	struct tool tool;
+};
+
+FIXTURE_SETUP(crowd)
+{
+	int i;
+
+	for (i = 0; i < WRITERS; i++) {
+		self->w[i].skel = say_load(&self->w[i].fd);
+		ASSERT_NE(NULL, self->w[i].skel);
+		self->w[i].id = prog_id(self->w[i].fd);
+		self->w[i].nr = i;
+	}
+	SKIP_UNLESS_CAN_WAIT(self->w[0].fd);
+}
+
+FIXTURE_TEARDOWN(crowd)
+{
+	int i;
+
+	for (i = 0; i < WRITERS; i++) {
+		say_bpf__destroy(self->w[i].skel);
+		text_free(&self->w[i].got);
+	}
+	tool_free(&self->tool);
+}
+
+/* What doesn't fit is tried again as another message, and counted as dropped */
+static void *print_lines(void *arg)
+{
+	struct crowd_writer *w = arg;
+	struct say_args args = { .stream = STDOUT, .kind = SAY_LINE, .writer = w->nr };
+
+	while (args.seq < LINES && !w->error) {
+		args.count = LINES - args.seq < CHUNK ? LINES - args.seq : CHUNK;
+		w->error = say(w->fd, &args);
+	}
+	return NULL;
+}
+
+/* "ID say stdout: LINE" */
+static struct crowd_writer *writer_of(struct crowd_writer *w, struct text *line)
+{
+	char prefix[64];
+	int i, len;
+
+	for (i = 0; i < WRITERS; i++) {
+		len = snprintf(prefix, sizeof(prefix), "%u say stdout: ", w[i].id);
+		if (line->len < len || memcmp(line->data, prefix, len))
+			continue;
+		line->data += len;
+		line->len -= len;
+		return &w[i];
+	}
+	return NULL;
+}
+
+/* Every line whole, to each program its own, in order */
+TEST_F(crowd, lines_are_never_torn)
+{
+	struct text line, rest, want;
+	struct crowd_writer *w;
+	char report[128];
+	__u64 seq;
+	int i;
+
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all name 'sa*'"));
+	ASSERT_EQ(0, say_string(self->w[0].skel, STDERR, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, ERR, "ready\n"));
+	for (i = 0; i < WRITERS; i++)
+		ASSERT_EQ(0, pthread_create(&self->w[i].thread, NULL, print_lines,
+					    &self->w[i]));
+	/* They may print faster than it is read here: keep reading */
+	for (i = 0; i < WRITERS; i++) {
+		snprintf(report, sizeof(report), "%u say stdout: %u %08u ",
+			 self->w[i].id, i, LINES - 1);
+		ASSERT_TRUE(tool_says(&self->tool, OUT, report));
+	}
+	for (i = 0; i < WRITERS; i++) {
+		pthread_join(self->w[i].thread, NULL);
+		ASSERT_EQ(0, self->w[i].error);
+		ASSERT_EQ(0, stream_stats(self->w[i].fd, STDOUT, &self->w[i].st));
+		unload(&self->w[i].skel);
+	}
+	EXPECT_EQ(0, tool_end(&self->tool));
+
+	rest = self->tool.text[OUT];
+	while (text_next_line(&rest, &line)) {
+		w = writer_of(self->w, &line);
+		ASSERT_NE(NULL, w);
+		text_add(&w->got, line.data, line.len);
+		text_add(&w->got, "\n", 1);
+	}
+	EXPECT_EQ(0, rest.len);
+
+	for (i = 0; i < WRITERS; i++) {
+		memset(&want, 0, sizeof(want));
+		for (seq = 0; seq < LINES; seq++)
+			text_line(&want, i, seq);
+		w = &self->w[i];
+		EXPECT_EQ(want.len, w->st.written_bytes);
+		ASSERT_EQ(want.len, w->got.len);
+		EXPECT_EQ(0, memcmp(want.data, w->got.data, want.len));
+		text_free(&want);
+
+		snprintf(report, sizeof(report), "program %u say lost %llu message%s (%lluB) to stdout\n",
+			 w->id, w->st.dropped_msgs, w->st.dropped_msgs == 1 ? "" : "s",
+			 w->st.dropped_bytes);
+		EXPECT_EQ(w->st.dropped_msgs > 0, text_has(&self->tool.text[ERR], report));
+	}
+}
+
+/*
+ * More than a chunk of each is there at once: they are read in turns. And we are
+ * slow; that the rest of a line is not read for long doesn't mean it isn't there.
+ */
+TEST_F(crowd, lines_that_two_reads_get_are_whole)
+{
+	struct text line, rest;
+	int i, lines = 0;
+
+	for (i = 0; i < WRITERS; i++) {
+		__u64 seq = 0;
+
+		ASSERT_EQ(0, say_all(self->w[i].fd, STDOUT, SAY_512, 300, &seq));
+	}
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout name say"));
+	tool_wait_until_stuck(&self->tool);
+	sleep(1);
+	for (i = 0; i < WRITERS; i++) {
+		char last[64];
+
+		/* so that it is known to have begun when the program goes */
+		ASSERT_EQ(0, say_string(self->w[i].skel, STDOUT, "end\n"));
+		snprintf(last, sizeof(last), "%u say stdout: end\n", self->w[i].id);
+		ASSERT_TRUE(tool_says(&self->tool, OUT, last));
+	}
+	for (i = 0; i < WRITERS; i++)
+		unload(&self->w[i].skel);
+	EXPECT_EQ(0, tool_end(&self->tool));
+	rest = self->tool.text[OUT];
+	while (text_next_line(&rest, &line)) {
+		ASSERT_NE(NULL, writer_of(self->w, &line));
+		if (line.len == 3)
+			continue;
+		ASSERT_EQ(511, line.len);
+		lines++;
+	}
+	EXPECT_EQ(300 * WRITERS, lines);
+	EXPECT_EQ(0, rest.len);
+}
+
+#define MANY	110
+
+/* Descriptors of 220 streams, whatever the soft limit is */
+TEST(many_programs_at_once)
+{
+	struct say_bpf *skel[MANY];
+	struct tool tool = { .before = "ulimit -S -n 64;" };
+	__u32 id[MANY];
+	char want[64];
+	int i, fd;
+
+	for (i = 0; i < MANY; i++) {
+		skel[i] = say_load(&fd);
+		ASSERT_NE(NULL, skel[i]);
+		id[i] = prog_id(fd);
+	}
+	SKIP_UNLESS_CAN_WAIT(fd);
+	ASSERT_EQ(0, tool_start(&tool, "-w prog tracelog all"));
+	for (i = MANY - 1; i >= 0; i--) {
+		ASSERT_EQ(0, say_string(skel[i], STDOUT, "hello\n"));
+		snprintf(want, sizeof(want), "%u say stdout: hello\n", id[i]);
+		ASSERT_TRUE(tool_says(&tool, OUT, want));
+	}
+	for (i = 0; i < MANY; i++) {
+		say_bpf__destroy(skel[i]);
+		snprintf(want, sizeof(want), "program %u say is gone\n", id[i]);
+		ASSERT_TRUE(tool_says(&tool, ERR, want));
+	}
+	ASSERT_EQ(0, kill(tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&tool));
+	tool_free(&tool);
+}
+
+/* It tells so instead of asking again and again */
+TEST(kernel_that_cannot_wait_is_an_error)
+{
+	struct tool tool = {};
+	struct say_bpf *skel;
+	int fd;
+
+	skel = say_load(&fd);
+	ASSERT_NE(NULL, skel);
+	if (can_wait(fd))
+		SKIP(goto out, "this kernel can");
+	EXPECT_LT(0, tool_run(&tool, "-w prog tracelog stdout id %u", prog_id(fd)));
+	EXPECT_TRUE(text_has(&tool.text[ERR], "kernel can't wait for streams"));
+out:
+	tool_free(&tool);
+	say_bpf__destroy(skel);
+}
+
+TOOL_TEST_MAIN
