@@ -376,7 +376,7 @@ TEST_F(crowd, lines_that_two_reads_get_are_whole)
 	for (i = 0; i < WRITERS; i++) {
 		__u64 seq = 0;
 
-		ASSERT_EQ(0, say_all(self->w[i].fd, STDOUT, SAY_512, 300, &seq));
+		ASSERT_EQ(0, say_all(self->w[i].fd, STDOUT, SAY_1023, 300, &seq));
 	}
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout name say"));
 	tool_wait_until_stuck(&self->tool);
@@ -397,7 +397,7 @@ TEST_F(crowd, lines_that_two_reads_get_are_whole)
 		ASSERT_NE(NULL, writer_of(self->w, &line));
 		if (line.len == 3)
 			continue;
-		ASSERT_EQ(511, line.len);
+		ASSERT_EQ(1022, line.len);
 		lines++;
 	}
 	EXPECT_EQ(300 * WRITERS, lines);
