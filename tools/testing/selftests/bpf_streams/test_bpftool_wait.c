@@ -357,7 +357,8 @@ TEST_F(crowd, lines_are_never_torn)
 		EXPECT_EQ(0, memcmp(want.data, w->got.data, want.len));
 		text_free(&want);
 
-		snprintf(report, sizeof(report), "program %u say lost %llu message%s (%lluB) to stdout\n",
+		snprintf(report, sizeof(report),
+			 "program %u say lost %llu message%s (%lluB) to stdout\n",
 			 w->id, w->st.dropped_msgs, w->st.dropped_msgs == 1 ? "" : "s",
 			 w->st.dropped_bytes);
 		EXPECT_EQ(w->st.dropped_msgs > 0, text_has(&self->tool.text[ERR], report));
