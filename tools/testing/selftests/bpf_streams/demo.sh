@@ -52,6 +52,19 @@ start()
 	id=${id%%;*}
 }
 
+# Runs a command in the background that prints until the program is gone
+follow()
+{
+	printf '\n$ %s &\n' "$*"
+	: >"$tmp/followed"
+	eval "$* | tee \$tmp/followed &"
+	follower=$!
+	while [ ! -s "$tmp/followed" ]; do
+		kill -0 "$follower" 2>/dev/null || die "'$*' failed"
+		sleep 1
+	done
+}
+
 stop()
 {
 	printf '\n$ kill %%1\n'
@@ -116,3 +129,11 @@ run "bpftool prog tracelog stdout name execwatch"
 run "bpftool prog tracelog stderr id $id"
 counters
 stop
+
+title "Following it, as lines of JSON, until it is unloaded"
+start demo_execwatch
+follow "bpftool -w -j prog tracelog all name execwatch"
+run "/bin/uname -s"
+stop
+wait "$follower" || die "the follower failed"
+echo "(bpftool has ended with the program)"

@@ -138,11 +138,11 @@ FIXTURE_TEARDOWN(open)
 }
 
 /* The program goes, with all that refers to it but for open streams */
-#define unload(self)				\
-	do {					\
-		say_bpf__destroy((self)->skel);	\
-		(self)->skel = NULL;		\
-	} while (0)
+static void unload(struct say_bpf **skel)
+{
+	say_bpf__destroy(*skel);
+	*skel = NULL;
+}
 
 TEST_F(open, refuses_what_is_no_stream)
 {
@@ -220,15 +220,20 @@ TEST_F(open, gives_a_read_only_close_on_exec_descriptor)
 	close(fd);
 }
 
+static void set_text(struct say_bpf *skel, const char *text)
+{
+	snprintf(skel->bss->text, sizeof(skel->bss->text), "%s", text);
+}
+
 TEST_F(open, reads_what_the_command_reads)
 {
 	char a[64], b[64], c[3];
 	struct iovec iov[2] = { { a, 3 }, { b, sizeof(b) } };
 	int err;
 
-	strcpy(self->skel->bss->text, "one");
+	set_text(self->skel, "one");
 	ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_TEXT, 1, NULL));
-	strcpy(self->skel->bss->text, "and two");
+	set_text(self->skel, "and two");
 	ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_TEXT, 1, NULL));
 	ASSERT_EQ(0, say_all(self->prog, STDERR, SAY_TEXT, 1, NULL));
 
@@ -313,7 +318,7 @@ TEST_F(open, fdinfo_tells_whose_and_how_much)
 	EXPECT_TRUE(fdinfo_is(fd, self->id, STDERR, 7, 3 * 1024, 3));
 
 	/* The program may be gone */
-	unload(self);
+	unload(&self->skel);
 	ASSERT_EQ(POLLIN | POLLHUP, poll_wait(fd) | POLLHUP);
 	EXPECT_TRUE(fdinfo_is(fd, self->id, STDERR, 7, 3 * 1024, 3));
 	close(fd);
@@ -396,7 +401,7 @@ TEST_F(open, hangs_up_before_it_ends)
 
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 20));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 20));
-	unload(self);
+	unload(&self->skel);
 	/* The descriptor does not keep it loaded */
 	wait_until(!prog_id_exists(self->id));
 	wait_until(poll_now(self->fd) & POLLHUP);
@@ -446,7 +451,7 @@ TEST_F(edge, level_triggered_tells_as_long_as_there_is_text)
 	EXPECT_EQ(EPOLLIN, epoll_one(self->epfd, -1));
 	EXPECT_EQ(5, fd_read(self->fd, buf, sizeof(buf)));
 	EXPECT_EQ(0, epoll_one(self->epfd, 0));
-	unload(self);
+	unload(&self->skel);
 	EXPECT_EQ(EPOLLHUP, epoll_one(self->epfd, -1));
 	EXPECT_EQ(0, fd_read(self->fd, buf, sizeof(buf)));
 }
@@ -466,7 +471,7 @@ TEST_F(edge, edge_triggered_tells_again_after_a_drain)
 		ASSERT_EQ(10, fd_read(self->fd, buf, sizeof(buf)));
 		ASSERT_EQ(0, epoll_one(self->epfd, 0));
 	}
-	unload(self);
+	unload(&self->skel);
 	EXPECT_EQ(EPOLLHUP, epoll_one(self->epfd, -1));
 }
 
@@ -492,7 +497,7 @@ TEST_F(edge, every_exclusive_waiter_is_told_of_the_end)
 	ASSERT_LE(0, other);
 	ASSERT_EQ(0, epoll_add(self->epfd, self->fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 0));
 	ASSERT_EQ(0, epoll_add(other, self->fd, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, 0));
-	unload(self);
+	unload(&self->skel);
 	EXPECT_EQ(EPOLLHUP, epoll_one(self->epfd, -1));
 	EXPECT_EQ(EPOLLHUP, epoll_one(other, -1));
 	close(other);
@@ -574,7 +579,7 @@ TEST_F(open, sleeper_sees_the_end)
 	struct sleeper s;
 
 	ASSERT_TRUE(sleeper_start(&s, fd));
-	unload(self);
+	unload(&self->skel);
 	EXPECT_EQ(0, sleeper_join(&s));
 	close(fd);
 }
@@ -593,7 +598,7 @@ TEST_F(open, sleeper_survives_the_close)
 	fd = stream_open(self->prog, STDOUT, 0);
 	ASSERT_TRUE(sleeper_start(&s, fd));
 	close(fd);
-	unload(self);
+	unload(&self->skel);
 	EXPECT_EQ(0, sleeper_join(&s));
 }
 
@@ -637,7 +642,7 @@ TEST_F(open, many_sleepers_share)
 		ASSERT_TRUE(sleeper_start(&s[i], i % 2 ? fd : stream_open(self->prog, STDOUT, 0)));
 	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 10));
-	unload(self);
+	unload(&self->skel);
 	for (i = 0; i < 8; i++) {
 		got += sleeper_join(&s[i]);
 		EXPECT_EQ(0, s[i].ret % 10);
@@ -661,13 +666,18 @@ FIXTURE_VARIANT(woken)
 	enum context context;
 };
 
-FIXTURE_VARIANT_ADD(woken, in_nmi) { .tracepoint = "nmi_handler", .context = IN_NMI };
+FIXTURE_VARIANT_ADD(woken, in_nmi) {
+	.tracepoint = "nmi_handler", .context = IN_NMI,
+};
+
 FIXTURE_VARIANT_ADD(woken, in_hard_interrupt) {
 	.tracepoint = "hrtimer_expire_entry", .context = IN_HARDIRQ,
 };
+
 FIXTURE_VARIANT_ADD(woken, in_soft_interrupt) {
 	.tracepoint = "softirq_entry", .context = IN_SOFTIRQ,
 };
+
 /* Waking takes that lock, and the program has it */
 FIXTURE_VARIANT_ADD(woken, under_the_runqueue_lock) {
 	.tracepoint = "sched_switch", .context = IN_TASK,
@@ -862,7 +872,7 @@ TEST_F(open, readers_leave_text_for_one_another)
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1 + i % 40));
 	/* The last text is drained before the program goes, so nobody sleeps on it */
 	wait_until(!(poll_now(self->fd) & POLLIN));
-	unload(self);
+	unload(&self->skel);
 	for (i = 0; i < 6; i++) {
 		ASSERT_EQ(0, pthread_join(n[i].thread, NULL));
 		EXPECT_EQ(0, n[i].error);
