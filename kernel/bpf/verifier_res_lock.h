@@ -11,8 +11,8 @@
  * @id: of the register that pointed to the object
  * @insn_idx: where it was taken
  * @irq: was it taken by bpf_res_spin_lock_irqsave()?
- * @frameno: frame that has the irq flag, if @irq
- * @spi: stack slot of the irq flag, if @irq
+ * @frameno: frame that has the irq flag, 0 if there is none
+ * @spi: stack slot of the irq flag, 0 if there is none
  */
 struct bpf_held_res_lock {
 	const void *ptr;

@@ -6,6 +6,7 @@
 #include "res_lock_rules.bpf.h"
 
 #define REFUSED(message) __attribute__((btf_decl_tag("refused: " message)))
+#define __naked		__attribute__((naked))
 
 #define NOT_HELD	"without holding a lock"
 #define NOT_RESTORED	"arg#1 is no irq flag that was saved and is not yet restored"
@@ -896,141 +897,150 @@ int keeps_while_iterating(struct __sk_buff *skb)
 
 /* --- paths that meet: none may pass for the other --- */
 
-/* The verifier has seen one branch to the end when it gets here by the other */
-#define meet()	asm volatile("" ::: "memory")
+/*
+ * The verifier follows the first path to the end. What comes after the paths have
+ * met is right there. It is wrong on the second path, of which the verifier would
+ * know nothing if it took the states for the same: they differ in one thing only.
+ * In C it would be the compiler that says which path is the first.
+ */
+#define PATHS(setup, first, second, then, undo)				\
+	asm volatile(setup						\
+		     "call %[bpf_get_prandom_u32];"			\
+		     "if r0 != 0 goto second_%=;"			\
+		     first						\
+		     "goto meet_%=;"					\
+		     "second_%=:"					\
+		     second						\
+		     "meet_%=:"						\
+		     then						\
+		     "end_%=: r0 = 0; exit;"				\
+		     undo						\
+		     :: [lock_a] "i"(&lock_a), [lock_b] "i"(&lock_b),	\
+			[lock_c] "i"(&lock_c), [elems] "i"(&elems),	\
+			[lock_off] "i"(__builtin_offsetof(struct elem, lock)), \
+			[bpf_get_prandom_u32] "i"(bpf_get_prandom_u32),	\
+			[bpf_map_lookup_elem] "i"(bpf_map_lookup_elem))
+
+#define LOCK_A			"%[lock_a] ll"
+#define LOCK_B			"%[lock_b] ll"
+#define LOCK_C			"%[lock_c] ll"
+
+#define CALL(kfunc, lock)	"r1 = " lock "; call " kfunc ";"
+#define CALL_IRQ(kfunc, lock, flag)					\
+	"r2 = " flag ";"						\
+	CALL(kfunc, lock)
+#define ELSE(label)		"if w0 != 0 goto " label "_%=;"
+
+#define TAKE(lock)		CALL("bpf_res_spin_lock", lock)
+#define GIVE(lock)		CALL("bpf_res_spin_unlock", lock)
+#define TAKE_IRQ(lock, flag)	CALL_IRQ("bpf_res_spin_lock_irqsave", lock, flag)
+#define GIVE_IRQ(lock, flag)	CALL_IRQ("bpf_res_spin_unlock_irqrestore", lock, flag)
+
+/* A path that could not get its second lock */
+#define UNDO(label, give)	label "_%=:" give "goto end_%=;"
+
+/* r0 = the lock of an element */
+#define FIND_LOCK							\
+	"r1 = 0; *(u32 *)(r10 - 4) = r1;"				\
+	"r2 = r10; r2 += -4; r1 = %[elems] ll;"				\
+	"call %[bpf_map_lookup_elem];"					\
+	"if r0 == 0 goto end_%=; r0 += %[lock_off];"
+
+SEC("?tc")
+REFUSED("bpf_res_spin_unlock is missing for the lock that was taken at insn")
+__naked int none_or_one(void)
+{
+	PATHS("", "", TAKE(LOCK_A) ELSE("end"), "", "");
+}
 
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock " NOT_HELD)
-int locked_or_not(struct __sk_buff *skb)
+__naked int one_or_none(void)
 {
-	if (skb->len > 10 && bpf_res_spin_lock(&lock_a))
-		return 0;
-	meet();
-	bpf_res_spin_unlock(&lock_a);
-	return 0;
+	PATHS("", TAKE(LOCK_A) ELSE("end"), "", GIVE(LOCK_A), "");
 }
 
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock of a lock that is not held")
-int this_lock_or_that(struct __sk_buff *skb)
+__naked int this_map_or_that(void)
 {
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock(&lock_a))
-			return 0;
-	} else {
-		if (bpf_res_spin_lock(&lock_b))
-			return 0;
-	}
-	meet();
-	bpf_res_spin_unlock(&lock_b);
-	return 0;
+	PATHS("",
+	      TAKE(LOCK_A) ELSE("end"),
+	      TAKE(LOCK_B) ELSE("end"),
+	      GIVE(LOCK_A), "");
 }
 
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock of a lock that is not held")
-int this_element_or_that(struct __sk_buff *skb)
+__naked int this_element_or_that(void)
 {
-	struct elem *e1 = elem(0), *e2 = elem(1);
-
-	if (!e1 || !e2)
-		return 0;
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock(&e1->lock))
-			return 0;
-	} else {
-		if (bpf_res_spin_lock(&e2->lock))
-			return 0;
-	}
-	meet();
-	bpf_res_spin_unlock(&e2->lock);
-	return 0;
+	PATHS(FIND_LOCK "r6 = r0;" FIND_LOCK "r7 = r0;",
+	      TAKE("r6") ELSE("end"),
+	      TAKE("r7") ELSE("end"),
+	      GIVE("r6"), "");
 }
 
 SEC("?tc")
-REFUSED("out of order")
-int this_order_or_that(struct __sk_buff *skb)
+REFUSED("bpf_res_spin_unlock of a lock that was taken by bpf_res_spin_lock_irqsave at insn")
+__naked int this_kind_or_that(void)
 {
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock(&lock_a))
-			return 0;
-		if (bpf_res_spin_lock(&lock_b)) {
-			bpf_res_spin_unlock(&lock_a);
-			return 0;
-		}
-	} else {
-		if (bpf_res_spin_lock(&lock_b))
-			return 0;
-		if (bpf_res_spin_lock(&lock_a)) {
-			bpf_res_spin_unlock(&lock_b);
-			return 0;
-		}
-	}
-	meet();
-	bpf_res_spin_unlock(&lock_a);
-	bpf_res_spin_unlock(&lock_b);
-	return 0;
+	PATHS("r6 = r10; r6 += -8;",
+	      TAKE(LOCK_A) ELSE("end"),
+	      TAKE_IRQ(LOCK_A, "r6") ELSE("end"),
+	      GIVE(LOCK_A), "");
 }
 
 SEC("?tc")
-REFUSED("of a lock that was taken by")
-int this_kind_or_that(struct __sk_buff *skb)
+REFUSED("bpf_res_spin_unlock of a lock that is not held")
+__naked int this_below_or_that(void)
 {
-	unsigned long flags;
-
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock_irqsave(&lock_a, &flags))
-			return 0;
-	} else {
-		if (bpf_res_spin_lock(&lock_a))
-			return 0;
-	}
-	meet();
-	bpf_res_spin_unlock(&lock_a);
-	return 0;
+	PATHS("",
+	      TAKE(LOCK_A) ELSE("end") TAKE(LOCK_C) ELSE("undo_a"),
+	      TAKE(LOCK_B) ELSE("end") TAKE(LOCK_C) ELSE("undo_b"),
+	      GIVE(LOCK_C) GIVE(LOCK_A),
+	      UNDO("undo_a", GIVE(LOCK_A)) UNDO("undo_b", GIVE(LOCK_B)));
 }
 
 SEC("?tc")
-REFUSED(NOT_RESTORED)
-int this_flag_or_that(struct __sk_buff *skb)
+REFUSED("bpf_res_spin_unlock of a lock that is not held")
+__naked int this_on_top_or_that(void)
 {
-	unsigned long f1, f2;
-
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock_irqsave(&lock_a, &f1))
-			return 0;
-	} else {
-		if (bpf_res_spin_lock_irqsave(&lock_a, &f2))
-			return 0;
-	}
-	meet();
-	bpf_res_spin_unlock_irqrestore(&lock_a, &f2);
-	return 0;
+	PATHS("",
+	      TAKE(LOCK_C) ELSE("end") TAKE(LOCK_A) ELSE("undo"),
+	      TAKE(LOCK_C) ELSE("end") TAKE(LOCK_B) ELSE("undo"),
+	      GIVE(LOCK_A) GIVE(LOCK_C),
+	      UNDO("undo", GIVE(LOCK_C)));
 }
 
-/* The flags are in the same slots, but of the other lock */
+/* There is a flag at both places either way, but of the other lock */
+#define SWAPPED_FLAGS(pointers)						\
+	PATHS(pointers,							\
+	      TAKE_IRQ(LOCK_A, "r6") ELSE("end")			\
+	      TAKE_IRQ(LOCK_B, "r7") ELSE("undo_6"),			\
+	      TAKE_IRQ(LOCK_A, "r7") ELSE("end")			\
+	      TAKE_IRQ(LOCK_B, "r6") ELSE("undo_7"),			\
+	      GIVE_IRQ(LOCK_B, "r7") GIVE_IRQ(LOCK_A, "r6"),		\
+	      UNDO("undo_6", GIVE_IRQ(LOCK_A, "r6"))			\
+	      UNDO("undo_7", GIVE_IRQ(LOCK_A, "r7")))
+
 SEC("?tc")
 REFUSED("arg#1 is not the irq flag of the lock taken at insn")
-int this_flag_of_two_or_that(struct __sk_buff *skb)
+__naked int this_slot_or_that(void)
 {
-	unsigned long f1, f2;
+	SWAPPED_FLAGS("r6 = r10; r6 += -8; r7 = r10; r7 += -16;");
+}
 
-	if (skb->len > 10) {
-		if (bpf_res_spin_lock_irqsave(&lock_a, &f1))
-			return 0;
-		if (bpf_res_spin_lock_irqsave(&lock_b, &f2)) {
-			bpf_res_spin_unlock_irqrestore(&lock_a, &f1);
-			return 0;
-		}
-	} else {
-		if (bpf_res_spin_lock_irqsave(&lock_a, &f2))
-			return 0;
-		if (bpf_res_spin_lock_irqsave(&lock_b, &f1)) {
-			bpf_res_spin_unlock_irqrestore(&lock_a, &f2);
-			return 0;
-		}
-	}
-	meet();
-	bpf_res_spin_unlock_irqrestore(&lock_b, &f1);
-	bpf_res_spin_unlock_irqrestore(&lock_a, &f2);
-	return 0;
+/* Its argument has no name in BTF, which wants one: so it is not declared */
+__hidden __naked int flag_of_caller(void)
+{
+	SWAPPED_FLAGS("r6 = r10; r6 += -8; r7 = r1;");
+}
+
+SEC("?tc")
+REFUSED("arg#1 is not the irq flag of the lock taken at insn")
+__naked int this_frame_or_that(void)
+{
+	asm volatile("r1 = r10; r1 += -8;"
+		     "call flag_of_caller;"
+		     "r0 = 0; exit;");
 }
