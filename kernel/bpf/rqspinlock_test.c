@@ -14,9 +14,11 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/hrtimer.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
+#include <linux/perf_event.h>
 #include <linux/prandom.h>
 #include <linux/rqspinlock.h>
 #ifdef CONFIG_X86_LOCAL_APIC
@@ -133,6 +135,7 @@ struct rqs_play {
 	void *data;
 	unsigned int wrong;		/* of what the play itself checks */
 	unsigned int wrong_words;	/* the same, of the lock, unless someone was late */
+	unsigned int reads;		/* of what is watched */
 	struct rqs_guarded shared;
 	unsigned int order[MAX_ACTORS];	/* who is to give up, from the first on */
 	unsigned int nr_orders;
@@ -421,6 +424,7 @@ static void play(struct kunit *test, struct rqs_play *p, void (*act)(struct rqs_
 	p->act = act;
 	p->wrong = 0;
 	p->wrong_words = 0;
+	p->reads = 0;
 	atomic_set(&p->step, 0);
 	memset(&p->shared, 0, sizeof(p->shared));
 	for (i = 0; i < p->nr_actors; i++) {
@@ -756,11 +760,8 @@ static void time_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, p->actors[i].attempt.err, -ETIMEDOUT);
 }
 
-/*
- * Whoever waits for a lock of ours and holds that of @a finds a deadlock, as it
- * seems that we wait for @a. It is for his next look, in the midst of his wait.
- */
-static void make_give_up(struct rqs_actor *a)
+/* To others it seems that we wait for the lock of @a. Ends with rqspinlock_pop(). */
+static void pretend_wait(struct rqs_actor *a)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
 
@@ -768,6 +769,15 @@ static void make_give_up(struct rqs_actor *a)
 	held->waits++;
 	smp_wmb(); /* as in rqspinlock_begin_wait() */
 	WRITE_ONCE(held->locks[held->nr - 1], (unsigned long)&a->own.lock | RQSPINLOCK_WAITING);
+}
+
+/*
+ * Whoever waits for a lock of ours and holds that of @a finds a deadlock. It is for
+ * his next look, in the midst of his wait.
+ */
+static void make_give_up(struct rqs_actor *a)
+{
+	pretend_wait(a);
 	while (!ended(&a->attempt))
 		cpu_relax();
 	rqspinlock_pop();
@@ -938,6 +948,114 @@ static void interrupted_head(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->actors[2].attempt.err, 0);
 	KUNIT_EXPECT_EQ(test, p->actors[2].attempt.turn, 1);
 }
+
+#ifdef CONFIG_X86
+/* Above the one entry of the actor's table, as an interrupt takes and releases it. */
+static void list_own_lock(struct rqs_actor *a, bool held)
+{
+	struct rqspinlock_held *table = per_cpu_ptr(&rqspinlock_held, a->cpu);
+
+	WRITE_ONCE(table->nr, held ? 2 : 1);
+	WRITE_ONCE(table->locks[1], held ? (unsigned long)&a->own.lock : 0);
+}
+
+/* The lock is listed as soon as the number of entries is read, until it is seen. */
+static void table_was_read(struct perf_event *event, struct perf_sample_data *data,
+			   struct pt_regs *regs)
+{
+	struct rqs_actor *a = event->overflow_handler_context;
+	struct rqspinlock_held *table = per_cpu_ptr(&rqspinlock_held, a->cpu);
+
+	list_own_lock(a, event->attr.bp_addr == (unsigned long)&table->nr);
+	a->play->reads++;
+}
+
+/* x86 traps when this CPU has read what is at the address. */
+static struct perf_event *watch(struct rqs_actor *a, void *address, size_t size)
+{
+	struct perf_event_attr attr;
+	struct perf_event *event;
+
+	hw_breakpoint_init(&attr);
+	attr.bp_addr = (unsigned long)address;
+	attr.bp_len = size;
+	attr.bp_type = HW_BREAKPOINT_RW;
+	event = perf_event_create_kernel_counter(&attr, raw_smp_processor_id(), NULL,
+						 table_was_read, a);
+	if (!IS_ERR(event))
+		return event;
+
+	a->play->wrong++;
+
+	return NULL;
+}
+
+static void unwatch(struct perf_event *event)
+{
+	if (event)
+		perf_event_release_kernel(event);
+}
+
+static void search_above_wait(struct rqs_actor *a, struct rqs_actor *waiter)
+{
+	struct rqspinlock_held *table = per_cpu_ptr(&rqspinlock_held, waiter->cpu);
+	struct perf_event *nr, *lock;
+
+	nr = watch(waiter, &table->nr, sizeof(table->nr));
+	lock = watch(waiter, &table->locks[1], sizeof(table->locks[1]));
+	next_step(a->play);
+	await_step(a->play, 2);
+	take(a->play, &a->own.lock);
+	a->attempt.on = &waiter->own;
+	attempt(&a->attempt);
+	raw_res_spin_unlock(&a->own.lock);
+	unwatch(lock);
+	unwatch(nr);
+}
+
+/*
+ * The first actor waits for a lock, and looks for it in the table of the second,
+ * which waits for the first. There it comes and goes above that wait: who has it
+ * then has interrupted the second and can go on, so this is no deadlock.
+ */
+static void act_above_wait(struct rqs_actor *a)
+{
+	struct rqs_actor *searcher = &a->play->actors[0];
+
+	if (a == searcher) {
+		search_above_wait(a, &a->play->actors[1]);
+		return;
+	}
+
+	/* RCU needs this CPU until both places are watched. */
+	while (atomic_read_acquire(&a->play->step) < 1)
+		cond_resched();
+	take(a->play, &a->own.lock);
+	rqspinlock_pop();
+	pretend_wait(searcher);
+	next_step(a->play);
+	while (!ended(&searcher->attempt))
+		cpu_relax();
+	list_own_lock(a, false);
+	rqspinlock_pop();
+	rqspinlock_push(&a->own.lock);
+	raw_res_spin_unlock(&a->own.lock);
+}
+
+static void above_wait(struct kunit *test)
+{
+	struct rqs_play *p = new_play(test, 2);
+
+	play(test, p, act_above_wait);
+	KUNIT_EXPECT_GT(test, p->reads, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, -ETIMEDOUT);
+}
+#else
+static void above_wait(struct kunit *test)
+{
+	kunit_skip(test, "no way to stop a CPU when it has read a table");
+}
+#endif
 
 struct rqs_stress;
 
@@ -1131,6 +1249,7 @@ static struct kunit_case rqspinlock_test_cases[] = {
 	KUNIT_CASE(give_up),
 	KUNIT_CASE_PARAM(interrupted, interrupts_gen_params),
 	KUNIT_CASE_PARAM(interrupted_head, interrupts_gen_params),
+	KUNIT_CASE(above_wait),
 	KUNIT_CASE_PARAM_ATTR(stress, stresses_gen_params, { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
