@@ -14,8 +14,9 @@
 OUT=$BUILD/docs
 LOG=$LOGS/docs
 
+# Without YNL_INDEX it would write pages about netlink into the tree
 build() {
-	kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E htmldocs
+	kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E YNL_INDEX= htmldocs
 }
 
 # Our pages; the lines about what a page includes begin with the page
