@@ -57,7 +57,7 @@ help:
 #|                   TIMEOUT=600  seconds for the command
 #|                   BOOT_TIMEOUT=180   seconds until it must be up
 #|   make series     build/series: mails for git am, with a cover letter
-#|   make docs       build/docs: Documentation/bpf as HTML
+#|   make docs       build/docs: Documentation/bpf as HTML, bpftool's man pages
 #|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
 #|                   of make docs
 #|   make clean      removes build/

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # build/docs: the composed tree's Documentation/bpf as HTML, by the base's own Sphinx
-# build. A warning about one of our pages, or what they include, is an error.
+# build, and the man pages of bpftool (build/docs/man). A warning about one of our
+# pages, or what they include, is an error; so it is if bpftool's usage, man pages and
+# completion do not agree.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,13 +21,23 @@ build() {
 	kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E YNL_INDEX= htmldocs
 }
 
+man_pages() {
+	mkdir -p "$OUT/man"
+	tmake tools/bpf/bpftool/Documentation OUTPUT="$OUT/man/" RST2MAN_OPTS=--strict
+}
+
+# The base's own check of bpftool's documentation
+synctypes() {
+	python3 "$LINUX/tools/testing/selftests/bpf/test_bpftool_synctypes.py"
+}
+
 # Our pages; the lines about what a page includes begin with the page
 ours() {
 	(cd "$REPO" && find Documentation -name '*.rst' | sed 's/\.rst$//')
 }
 
 [[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
-need make sphinx-build
+need make sphinx-build rst2man python3
 prepare_build
 lock docs
 mkdir -p "$OUT"
@@ -33,4 +45,6 @@ step "building the documentation" "$LOG" build
 if grep -E 'WARNING|ERROR|CRITICAL' "$LOG" | grep -F -f <(ours) >&2; then
 	die "Sphinx has something to say about our pages, see above"
 fi
+step "building bpftool's man pages" "$LOG-man" man_pages
+step "comparing bpftool's usage, man pages and completion" "$LOG-synctypes" synctypes
 say "build/docs/Documentation/output/bpf/index.html is up to date"
