@@ -292,6 +292,8 @@ int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 	if (!stream)
 		return ss->err;
 
+	/* A reader that sees the charge tries until it gets the text. */
+	guard(preempt)();
 	if (!ss->err && !stream_charge_text(stream, ss->bytes))
 		ss->err = -ENOSPC;
 
@@ -347,7 +349,7 @@ static void stream_consume(struct bpf_stream *stream,
  * Context: Process context, may sleep; takes the stream's lock.
  * Return: number of bytes copied, 0 if nothing is unread; -EFAULT if there is
  *         text and no byte of it could be copied; -ERESTARTSYS if a signal
- *         came while another reader was at work.
+ *         came while another reader was at work, or the caller is killed.
  */
 int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len)
@@ -373,10 +375,12 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 
 	mutex_unlock(&stream->lock);
 
-	if (uncopied && !copied)
+	if (copied)
+		return copied;
+	if (uncopied)
 		return -EFAULT;
 
-	return copied;
+	return fatal_signal_pending(current) ? -ERESTARTSYS : 0;
 }
 
 /**

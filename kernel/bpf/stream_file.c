@@ -14,6 +14,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
@@ -69,6 +70,9 @@ static ssize_t stream_file_read(struct file *file, char __user *buf, size_t len,
 			return n;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
+		/* Who is killed reads nothing, and does not wait where there is text. */
+		if (signal_pending(current))
+			return -ERESTARTSYS;
 
 		cond_resched();
 		if (stream_wait(stream))

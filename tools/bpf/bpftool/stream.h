@@ -92,6 +92,7 @@ void stream_end_part(struct stream *s);
 /* stream_out.c */
 int stream_out_open(const struct stream_style *style);
 int stream_out_close(void);
+int stream_out_fd(void);
 void stream_out_stop_by(int fd);
 int stream_out_wait(int fd);
 bool stream_out_flush(void);

@@ -62,6 +62,16 @@ static int watch_new(struct follower *f)
 	return 0;
 }
 
+/* One that was ignored when we were started (by nohup, say) is to stay that. */
+static void add_signal(struct follower *f, int sig)
+{
+	struct sigaction sa;
+
+	if (!sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_IGN)
+		return;
+	sigaddset(&f->signals, sig);
+}
+
 /*
  * The signals come by a descriptor: none can slip in before we sleep. As they
  * don't interrupt anything then, writing has to look at that descriptor, too.
@@ -72,9 +82,9 @@ static int begin(struct follower *f)
 
 	sigaction(SIGPIPE, &ignore, &f->old_sigpipe);
 	sigemptyset(&f->signals);
-	sigaddset(&f->signals, SIGINT);
-	sigaddset(&f->signals, SIGTERM);
-	sigaddset(&f->signals, SIGHUP);
+	add_signal(f, SIGINT);
+	add_signal(f, SIGTERM);
+	add_signal(f, SIGHUP);
 	sigprocmask(SIG_BLOCK, &f->signals, &f->old_signals);
 
 	f->signal_fd = signalfd(-1, &f->signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -87,7 +97,8 @@ static int begin(struct follower *f)
 	stream_out_stop_by(f->signal_fd);
 
 	/* Whose reader may go while there is nothing to print. Not a file's. */
-	if (watch(f, STDOUT_FILENO, 0, NULL) && errno != EPERM && errno != EBADF) {
+	if (stream_out_fd() >= 0 && watch(f, stream_out_fd(), 0, NULL) &&
+	    errno != EPERM && errno != EBADF) {
 		stream_err("can't wait for standard output: %s", strerror(errno));
 		return -1;
 	}

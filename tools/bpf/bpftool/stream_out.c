@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -17,11 +18,12 @@
 
 #include "stream.h"
 
-/* How long a stuck reader of our output may delay our end, in ms. */
+/* How long a reader of our output may be stuck when we are to end, in ms. */
 #define STOP_GRACE	1000
 
 struct out {
 	const char *name;
+	int std_fd;
 	int fd;
 	FILE *file;
 	int err;
@@ -29,8 +31,8 @@ struct out {
 };
 
 static struct out outs[] = {
-	{ .name = "standard output", .fd = STDOUT_FILENO },
-	{ .name = "standard error", .fd = STDERR_FILENO },
+	{ .name = "standard output", .std_fd = STDOUT_FILENO, .fd = STDOUT_FILENO },
+	{ .name = "standard error", .std_fd = STDERR_FILENO, .fd = STDERR_FILENO },
 };
 
 static struct out *const out = &outs[0], *const err_out = &outs[1];
@@ -41,6 +43,12 @@ static bool raw;
 static int journal_err;
 static int stop_fd = -1;
 static char stamp[64];
+
+/* Where text is printed to, or -1 if it goes to the journal. */
+int stream_out_fd(void)
+{
+	return style.format == STREAM_JOURNAL ? -1 : out->fd;
+}
 
 /* The descriptor turns readable when we are to end. */
 void stream_out_stop_by(int fd)
@@ -67,9 +75,8 @@ int stream_out_wait(int fd)
 }
 
 /*
- * The file may be non-blocking, if whoever shares it with us has made it so;
- * stdio would lose text then. And if it does block, a signal has to end us
- * nevertheless: once it is writable, a pipe takes PIPE_BUF bytes at once.
+ * stdio would lose text, as the file is non-blocking or may be. If it does block,
+ * it is a pipe at best: once that is writable, it takes PIPE_BUF bytes at once.
  */
 static ssize_t out_write(void *cookie, const char *buf, size_t size)
 {
@@ -95,12 +102,31 @@ static ssize_t out_write(void *cookie, const char *buf, size_t size)
 	return done;
 }
 
+/*
+ * While a write blocks, no signal can end us. So a pipe or a terminal is opened
+ * once more, non-blocking: others who have the same one are not affected. The
+ * rest, sockets say, can't be opened that way.
+ */
+static int out_fd(int std_fd)
+{
+	char path[32];
+	struct stat st;
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", std_fd);
+	if (!fstat(std_fd, &st) && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? std_fd : fd;
+}
+
 static int out_open(struct out *o)
 {
 	static const cookie_io_functions_t funcs = { .write = out_write };
 	const char *no_color = getenv("NO_COLOR");
 
 	o->err = 0;
+	o->fd = out_fd(o->std_fd);
 	o->colour = isatty(o->fd) && !(no_color && *no_color);
 	o->file = fopencookie(o, "w", funcs);
 	if (!o->file || setvbuf(o->file, NULL, _IOFBF, STREAM_BUF_SZ)) {
@@ -116,6 +142,9 @@ static void out_close(struct out *o)
 	if (o->file)
 		fclose(o->file);
 	o->file = NULL;
+	if (o->fd != o->std_fd)
+		close(o->fd);
+	o->fd = o->std_fd;
 }
 
 /* Nobody reading is no error; neither is that we are told to end. */

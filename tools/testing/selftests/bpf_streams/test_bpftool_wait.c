@@ -108,6 +108,33 @@ TEST_F(wait, signals_end_it_well)
 	}
 }
 
+/* As nohup has it, and the shell for what it starts in the background */
+TEST_F(wait, ignored_signal_does_not_end_it)
+{
+	self->tool.before = "trap '' HUP INT;";
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "before\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "before\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGHUP));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGINT));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "after\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "after\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+/* A terminal that has room for a byte does not take a page */
+TEST_F(wait, signal_ends_it_even_if_its_terminal_is_stuck)
+{
+	self->tool.terminal = true;
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 100, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	tool_wait(&self->tool);
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
 /* Nobody reads, so it can't get rid of its text */
 TEST_F(wait, signal_ends_it_even_if_its_output_is_stuck)
 {

@@ -4,6 +4,7 @@
  * no wake-up is lost, whoever prints wherever.
  */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -629,6 +630,41 @@ TEST_F(open, sleeper_is_interrupted_as_in_a_pipe)
 	wait_asleep(s.tid, __NR_read);
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 10));
 	EXPECT_EQ(10, sleeper_join(&s));
+	close(fd);
+}
+
+static void run_first(bool first)
+{
+	struct sched_param param = { .sched_priority = first };
+
+	pin_to_cpu(0);
+	sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param);
+}
+
+/* It is woken by text, and killed before it can have it */
+TEST_F_TIMEOUT(open, sleeper_can_be_killed_with_text_before_it, 60)
+{
+	int fd = stream_open(self->prog, STDOUT, 0), status;
+	pid_t pid;
+	char c;
+
+	ASSERT_LE(0, fd);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		pin_to_cpu(0);
+		fd_read(fd, &c, 1);
+		_exit(0);
+	}
+	wait_asleep(pid, __NR_read);
+	/* It has no other CPU, and does not get this one until we wait for it */
+	run_first(true);
+	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 10));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	run_first(false);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(POLLIN, poll_now(fd));
 	close(fd);
 }
 
