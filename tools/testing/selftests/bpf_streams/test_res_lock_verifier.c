@@ -16,6 +16,11 @@
 
 static char log_buf[4 * 1024 * 1024];
 
+static bool logged(const char *message)
+{
+	return strstr(log_buf, message);
+}
+
 /* --- programs in C --- */
 
 TEST(programs_that_keep_the_rules_load)
@@ -85,9 +90,9 @@ static const char *reason(const struct btf *btf, const char *prog)
 static bool refused(int n, __u32 flags, bool *last)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
-		.kernel_log_buf = log_buf,
-		.kernel_log_size = sizeof(log_buf),
-		.kernel_log_level = 1);
+		    .kernel_log_buf = log_buf,
+		    .kernel_log_size = sizeof(log_buf),
+		    .kernel_log_level = 1);
 	struct res_lock_fail_bpf *skel = res_lock_fail_bpf__open_opts(&opts);
 	struct bpf_program *prog, *it;
 	const char *want, *name;
@@ -119,7 +124,7 @@ static bool refused(int n, __u32 flags, bool *last)
 	quiet_libbpf(true);
 	err = res_lock_fail_bpf__load(skel);
 	quiet_libbpf(false);
-	ok = err && strstr(log_buf, want);
+	ok = err && logged(want);
 	if (!ok)
 		fprintf(stderr, "# %s: %d, '%s' is not in the log:\n%s\n", name, err,
 			want, log_buf);
@@ -174,10 +179,10 @@ static void emit_map(struct code *c, int dst, int fd, bool value, int off)
 static int load(struct code *c, enum bpf_prog_type type)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		.log_buf = log_buf,
-		.log_size = sizeof(log_buf),
-		.log_level = 1,
-		.prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0);
+		    .log_buf = log_buf,
+		    .log_size = sizeof(log_buf),
+		    .log_level = 1,
+		    .prog_flags = type == BPF_PROG_TYPE_SYSCALL ? BPF_F_SLEEPABLE : 0);
 
 	log_buf[0] = '\0';
 	return bpf_prog_load(type, "raw", "GPL", c->insns, c->len, &opts);
@@ -226,8 +231,8 @@ static int create(struct types *t, enum bpf_map_type type, int value_id,
 		  int size, int nr)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts,
-		.btf_key_type_id = t->u32_id,
-		.btf_value_type_id = value_id);
+		    .btf_key_type_id = t->u32_id,
+		    .btf_value_type_id = value_id);
 	int fd;
 
 	if (btf__load_into_kernel(t->btf))
@@ -350,7 +355,7 @@ TEST(locks_nest_as_deep_as_the_verifier_counts)
 	}
 
 	EXPECT_GT(0, load_nested(65));
-	EXPECT_NE(NULL, strstr(log_buf, "bpf_res_spin_lock is not allowed while holding 64 of such locks"))
+	EXPECT_TRUE(logged("bpf_res_spin_lock is not allowed while holding 64 of such locks"))
 		TH_LOG("%s", log_buf);
 }
 
@@ -392,7 +397,7 @@ TEST(packet_is_not_loaded_from_under_lock)
 
 	for (i = 0; i < ARRAY_SIZE(loads); i++) {
 		EXPECT_GT(0, load_under_lock(loads[i], BPF_PROG_TYPE_SCHED_CLS));
-		EXPECT_NE(NULL, strstr(log_buf, "BPF_LD_[ABS|IND] is not allowed while holding a lock"))
+		EXPECT_TRUE(logged("BPF_LD_[ABS|IND] is not allowed while holding a lock"))
 			TH_LOG("%s", log_buf);
 	}
 }
@@ -435,8 +440,8 @@ TEST(flag_is_restored_from_where_it_is)
 
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
 		EXPECT_GT(0, load_irq(wrong[i])) TH_LOG("%d", wrong[i]);
-		EXPECT_TRUE(strstr(log_buf, "cannot pass in irq flag at an offset=") ||
-			    strstr(log_buf, "arg#1 is no irq flag that"))
+		EXPECT_TRUE(logged("cannot pass in irq flag at an offset=") ||
+			    logged("arg#1 is no irq flag that"))
 			TH_LOG("%d: %s", wrong[i], log_buf);
 	}
 }
@@ -460,7 +465,7 @@ TEST(upper_half_of_result_is_unknown)
 	emit(&c, BPF_MOV64_IMM(BPF_REG_0, 0));
 	emit(&c, BPF_EXIT_INSN());
 	EXPECT_GT(0, load(&c, BPF_PROG_TYPE_SYSCALL));
-	EXPECT_NE(NULL, strstr(log_buf, "bpf_res_spin_unlock is missing"))
+	EXPECT_TRUE(logged("bpf_res_spin_unlock is missing"))
 		TH_LOG("%s", log_buf);
 	close(locks);
 }
@@ -541,7 +546,7 @@ TEST(value_has_one_lock_of_one_kind)
 		emit(&c, raw_kfunc_call("bpf_res_spin_lock"));
 		emit(&c, BPF_EXIT_INSN());
 		EXPECT_GT(0, load(&c, BPF_PROG_TYPE_SYSCALL));
-		EXPECT_NE(NULL, strstr(log_buf, "map 'locks' has no valid bpf_res_spin_lock"))
+		EXPECT_TRUE(logged("map 'locks' has no valid bpf_res_spin_lock"))
 			TH_LOG("%s", log_buf);
 		close(map);
 	}
@@ -587,12 +592,12 @@ TEST(user_space_neither_sees_nor_changes_lock)
 
 static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
 {
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(map) };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts,
-		.link_info = &info,
-		.link_info_len = sizeof(info));
 	struct bpf_link *link;
 
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
 	quiet_libbpf(true);
 	link = bpf_program__attach_iter(prog, &opts);
 	quiet_libbpf(false);

@@ -454,9 +454,9 @@ SEC("?tc")
 REFUSED("cannot pass in irq flag at an offset=-")
 int flag_misaligned(struct __sk_buff *skb)
 {
-	char buf[16] __attribute__((aligned(8)));
+	unsigned long flags[2];
 
-	return bpf_res_spin_lock_irqsave(&lock_a, (unsigned long *)(buf + 4));
+	return bpf_res_spin_lock_irqsave(&lock_a, (void *)flags + 4);
 }
 
 SEC("?tc")

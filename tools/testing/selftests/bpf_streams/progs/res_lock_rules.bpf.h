@@ -20,7 +20,7 @@ extern void bpf_obj_drop_impl(void *kptr, void *meta) __ksym;
 #define obj_drop(obj)	bpf_obj_drop_impl(obj, NULL)
 
 /* A variable in a map of its own */
-#define private(name)	SEC(".data." #name) __hidden __attribute__((aligned(8)))
+#define private(name)	SEC(".data." #name) __hidden
 
 #define NR_ELEMS	4
 
