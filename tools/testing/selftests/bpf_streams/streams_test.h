@@ -55,6 +55,16 @@ struct stream_read_attr {
 	__u32 after;		/* not part of it, must be zero */
 };
 
+#define STREAM_OPEN_CMD	39
+#define STREAM_NONBLOCK	1
+
+struct stream_open_attr {
+	__u32 prog_fd;
+	__u32 stream_id;
+	__u32 flags;
+	__u32 after;		/* not part of it, must be zero */
+};
+
 /* Counters of one stream, from the program's fdinfo */
 struct stream_stats {
 	unsigned long long written_bytes;
@@ -96,6 +106,8 @@ long stream_read(int prog_fd, __u32 stream_id, void *buf, size_t len);
 long stream_drain(int prog_fd, __u32 stream_id, size_t chunk, struct text *t);
 /* The same for those who don't look at the text: its length */
 long stream_discard(int prog_fd, __u32 stream_id);
+/* A descriptor of the stream, or a negative error */
+int stream_open(int prog_fd, __u32 stream_id, __u32 flags);
 int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st);
 /* Takes the text off the stream: is it that? */
 bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want);
@@ -133,6 +145,8 @@ bool memory_is_back(long before, long slack);
 int kmsg_open(void);
 int kmsg_bugs(int fd, char *line, size_t size);
 
+/* Does the thread sleep in that system call? */
+bool sleeps_in(pid_t tid, long nr);
 /* Runs in a child: what is given up doesn't come back */
 int keep_only_caps(__u64 caps);
 bool write_file(const char *path, const char *text);

@@ -307,35 +307,14 @@ static pid_t start_reader(int fd)
 /* Waits until the process sleeps in bpf(2): false if it ended instead */
 static bool reader_sleeps(pid_t pid)
 {
-	char path[64], line[512], *state;
 	siginfo_t info;
-	long nr;
-	FILE *f;
 
 	for (;; usleep(1000)) {
 		info.si_pid = 0;
 		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
 		    info.si_pid)
 			return false;
-
-		snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		nr = -1;
-		if (fscanf(f, "%ld", &nr) != 1)
-			nr = -1;
-		fclose(f);
-		if (nr != __NR_bpf)
-			continue;
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		state = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-		fclose(f);
-		if (state && (state[2] == 'S' || state[2] == 'D'))
+		if (sleeps_in(pid, __NR_bpf))
 			return true;
 	}
 }

@@ -17,33 +17,11 @@
 #include "anywhere.h"
 #include "anywhere.skel.h"
 
-/* The layout of the command, apart from linux/bpf.h as in streams_test.h */
-#define STREAM_OPEN_CMD		39
-#define STREAM_NONBLOCK		1
-
-struct stream_open_attr {
-	__u32 prog_fd;
-	__u32 stream_id;
-	__u32 flags;
-	__u32 after;		/* not part of it, must be zero */
-};
-
 static int raw_open(int cmd, const void *attr, size_t size)
 {
 	long ret = syscall(__NR_bpf, cmd, attr, size);
 
 	return ret < 0 ? -errno : ret;
-}
-
-static int stream_open(int prog_fd, __u32 stream_id, __u32 flags)
-{
-	struct stream_open_attr attr = {
-		.prog_fd = prog_fd,
-		.stream_id = stream_id,
-		.flags = flags,
-	};
-
-	return raw_open(STREAM_OPEN_CMD, &attr, offsetof(struct stream_open_attr, after));
 }
 
 static long fd_read(int fd, void *buf, size_t len)
@@ -83,35 +61,6 @@ static int epoll_one(int epfd, int timeout)
 	int n = epoll_wait(epfd, &ev, 1, timeout);
 
 	return n < 0 ? -errno : n ? (int)ev.events : 0;
-}
-
-/* Waits until the thread sleeps in that system call */
-static void wait_asleep(pid_t tid, long want)
-{
-	char path[64], line[512], *state;
-	long nr;
-	FILE *f;
-
-	for (;; usleep(1000)) {
-		snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fscanf(f, "%ld", &nr) != 1)
-			nr = -1;
-		fclose(f);
-		if (nr != want)
-			continue;
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		state = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-		fclose(f);
-		if (state && state[2] == 'S')
-			return;
-	}
 }
 
 FIXTURE(open)
@@ -532,7 +481,7 @@ static bool sleeper_start(struct sleeper *s, int fd)
 	if (fd < 0 || pthread_create(&s->thread, NULL, sleep_in_read, s))
 		return false;
 	wait_until(flag_is_set(&s->started));
-	wait_asleep(s->tid, __NR_read);
+	wait_until(sleeps_in(s->tid, __NR_read));
 	return true;
 }
 
@@ -552,7 +501,7 @@ TEST_F(open, sleeper_is_woken_by_a_message)
 		/* Not by the other stream, nor by what is empty or refused */
 		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 10));
 		ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_EMPTY, 1, NULL));
-		wait_asleep(s.tid, __NR_read);
+		wait_until(sleeps_in(s.tid, __NR_read));
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 10));
 		ASSERT_EQ(10, sleeper_join(&s));
 	}
@@ -627,7 +576,7 @@ TEST_F(open, sleeper_is_interrupted_as_in_a_pipe)
 	catch_signal(SA_RESTART);
 	ASSERT_TRUE(sleeper_start(&s, fd));
 	ASSERT_EQ(0, pthread_kill(s.thread, SIGUSR1));
-	wait_asleep(s.tid, __NR_read);
+	wait_until(sleeps_in(s.tid, __NR_read));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 10));
 	EXPECT_EQ(10, sleeper_join(&s));
 	close(fd);
@@ -656,7 +605,7 @@ TEST_F_TIMEOUT(open, sleeper_can_be_killed_with_text_before_it, 60)
 		fd_read(fd, &c, 1);
 		_exit(0);
 	}
-	wait_asleep(pid, __NR_read);
+	wait_until(sleeps_in(pid, __NR_read));
 	/* It has no other CPU, and does not get this one until we wait for it */
 	run_first(true);
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 10));

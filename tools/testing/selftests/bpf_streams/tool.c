@@ -3,19 +3,10 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "../kselftest.h"
 #include "tool.h"
-
-#define STREAM_OPEN_CMD	39
-
-struct stream_open_attr {
-	__u32 prog_fd;
-	__u32 stream_id;
-	__u32 flags;
-};
 
 static int open_terminal(int fds[2])
 {
@@ -212,14 +203,10 @@ int say_string(struct say_bpf *skel, __u32 stream, const char *text)
 
 bool can_wait(int prog_fd)
 {
-	struct stream_open_attr attr = {
-		.prog_fd = prog_fd,
-		.stream_id = STDOUT,
-	};
-	int fd = syscall(__NR_bpf, STREAM_OPEN_CMD, &attr, sizeof(attr));
+	int fd = stream_open(prog_fd, STDOUT, 0);
 
 	if (fd < 0)
-		return errno != EINVAL;
+		return fd != -EINVAL;
 	close(fd);
 	return true;
 }

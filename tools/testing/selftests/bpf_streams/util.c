@@ -88,6 +88,20 @@ long stream_discard(int prog_fd, __u32 stream_id)
 	return ret ?: sum;
 }
 
+int stream_open(int prog_fd, __u32 stream_id, __u32 flags)
+{
+	struct stream_open_attr attr = {
+		.prog_fd = prog_fd,
+		.stream_id = stream_id,
+		.flags = flags,
+	};
+	long ret;
+
+	ret = syscall(__NR_bpf, STREAM_OPEN_CMD, &attr,
+		      offsetof(struct stream_open_attr, after));
+	return ret < 0 ? -errno : ret;
+}
+
 static void stat_line(const char *line, const char *stream,
 		      struct stream_stats *st, int *found)
 {
@@ -378,6 +392,31 @@ int kmsg_bugs(int fd, char *line, size_t size)
 				snprintf(line, size, "%s", rec);
 		}
 	}
+}
+
+bool sleeps_in(pid_t tid, long nr)
+{
+	char path[64], line[512], *state;
+	long now;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (fscanf(f, "%ld", &now) != 1)
+		now = -1;
+	fclose(f);
+	if (now != nr)
+		return false;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	state = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	return state && (state[2] == 'S' || state[2] == 'D');
 }
 
 int keep_only_caps(__u64 caps)
