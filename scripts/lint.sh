@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # checkpatch --strict on each mail of the series, W=1 and sparse on our kernel
-# code, Sphinx on our documentation, shellcheck on the scripts. Exceptions with their reasons:
-# scripts/checkpatch-allow.txt.
+# code, Sphinx on our documentation, shellcheck on the scripts. Exceptions with
+# their reasons: scripts/checkpatch-allow.txt.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -502,6 +502,12 @@ int do_tracelog_stream(int argc, char **argv)
 	};
 	int err = -1;
 
+	/* What we open first would take its place. */
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
+		p_err("standard output is closed");
+		return -1;
+	}
+
 	if (parse_stream(&r, *argv))
 		return -1;
 	NEXT_ARG();

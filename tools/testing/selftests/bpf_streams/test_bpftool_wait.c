@@ -108,6 +108,16 @@ TEST_F(wait, signals_end_it_well)
 	}
 }
 
+TEST_F(wait, needs_a_standard_output)
+{
+	self->tool.before = "exec >&-;";
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "line\n"));
+	EXPECT_LT(0, tool_run(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	EXPECT_TRUE(text_has(&self->tool.text[ERR], "standard output is closed"));
+	/* For whoever has one */
+	EXPECT_TRUE(stream_is(self->skel->progs.say, STDOUT, "line\n"));
+}
+
 /* As nohup has it, and the shell for what it starts in the background */
 TEST_F(wait, ignored_signal_does_not_end_it)
 {
