@@ -4,7 +4,8 @@
 
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS LOCKDEP
+	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS LOCKDEP \
+	    KERNELS CLANGS
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -14,7 +15,7 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check tree refresh kernel lockdep libbpf bpftool selftests base-tests \
-	vm series docs lint clean
+	vm compat series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -56,6 +57,13 @@ help:
 #|                   ACCEL=kvm|tcg   else kvm if it works, tcg if not
 #|                   TIMEOUT=600  seconds for the command
 #|                   BOOT_TIMEOUT=180   seconds until it must be up
+#|   make compat     the tests, demos and bpftool on Debian's own kernels, and what
+#|                   libbpfs and compilers of all ages make of bpf_streams.h: a
+#|                   table, also in build/compat/matrix.txt. Fetches from Debian's
+#|                   other suites, into build/suites; takes an hour
+#|                   KERNELS='6.12 6.17'   only those; 'newest': the newest there is
+#|                   KERNEL=file  only that vmlinuz
+#|                   CLANGS='14 19'   only those compilers
 #|   make series     build/series: mails for git am, with a cover letter
 #|   make docs       build/docs: Documentation/bpf as HTML, bpftool's man pages
 #|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
@@ -103,6 +111,9 @@ base-tests: libbpf bpftool
 # Whatever has been built goes into the machine; only the kernel is needed
 vm:
 	@scripts/vm.sh
+
+compat: selftests
+	@scripts/compat.sh
 
 series: tree
 	@scripts/series.sh

@@ -12,10 +12,10 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
+# shellcheck source=selftests-lib.sh
+. "$SCRIPTS/selftests-lib.sh"
 
-# Seconds for one test program, and CPUs of the machine that runs them
-TEST_TIMEOUT=${TEST_TIMEOUT:-600}
-export SMP=${SMP:-2}
+REQUIRED=1
 
 finish() {
 	echo
@@ -60,92 +60,16 @@ script_tests() {
 	for test in "$@"; do
 		out=$LOGS/test-$(basename "$test").tap
 		status=0
-		child "$test" > >(tee "$out") 2>"$out.err" || status=$?
-		wait_for_tee
+		teed "$out" "$test" 2>"$out.err" || status=$?
 		count_tap "scripts/tests/$(basename "$test")" "$status" "$out"
 		((status == 0)) || sed 's/^/    | /' "$out.err" >&2
-	done
-}
-
-# Process substitutions end a little later than what feeds them
-wait_for_tee() {
-	wait $! 2>/dev/null || :
-}
-
-# count_selftests FILE LABEL: cuts what run-tests printed into one file for each
-# test, and counts. Sets UNFINISHED to the test that never ended.
-count_selftests() {
-	local file=$1 label=$2 line test='' out=''
-
-	UNFINISHED=
-	while IFS= read -r line; do
-		case $line in
-		'# === begin '*)
-			test=${line#'# === begin '}
-			out=$LOGS/selftest-$test${label:+-${label//[ ,]/}}.tap
-			: >"$out"
-			UNFINISHED=$test
-			;;
-		"# === end $test "*)
-			count_tap "$test$label" "${line##* }" "$out"
-			ENDED[$test]=1
-			UNFINISHED=
-			;;
-		*)
-			[[ -z $out ]] || printf '%s\n' "$line" >>"$out"
-			;;
-		esac
-	done < <(tr -d '\r' <"$file")
-}
-
-# More arguments for the machines that selftests() starts. The kernel's own tests run
-# before init does, and may be slow.
-VM_ARGS=(--append kunit.enable=1 --boot-timeout 600)
-
-# selftests CPUS LABEL TEST...: runs the tests in one machine. When the machine dies
-# under a test, that test has failed, and the others run in a new one. LABEL is what
-# the tests' names get.
-selftests() {
-	local cpus=$1 label=$2 tests rest test rc run=0 log
-
-	shift 2
-	tests=("$@")
-	declare -A ENDED=()
-	rest=("${tests[@]}")
-	while ((${#rest[@]})); do
-		run=$((run + 1))
-		log=$LOGS/selftests${label:+-${label//[ ,]/}}-$run
-		say "running ${#rest[@]} test programs in the machine$label"
-		rc=0
-		child "$SCRIPTS/vm.sh" --log "$log.console" --mem 2048 --smp "$cpus" \
-			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan "${VM_ARGS[@]}" \
-			-- "run-tests $TEST_TIMEOUT ${rest[*]}" > >(tee "$log.out") || rc=$?
-		wait_for_tee
-		count_selftests "$log.out" "$label"
-		if ((rc)); then
-			fail "the machine$label, or its kernel's messages${UNFINISHED:+, during $UNFINISHED} ($(rel "$log").console)"
-		else
-			pass
-		fi
-		if [[ -z $UNFINISHED ]]; then
-			break
-		fi
-		fail "$UNFINISHED$label: did not end"
-		ENDED[$UNFINISHED]=1
-		rest=()
-		for test in "${tests[@]}"; do
-			[[ -n ${ENDED[$test]:-} ]] || rest+=("$test")
-		done
-	done
-	for test in "${tests[@]}"; do
-		[[ -n ${ENDED[$test]:-} ]] || fail "$test$label: was never run"
 	done
 }
 
 all_selftests() {
 	local tests
 
-	mapfile -t tests < <(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort)
+	mapfile -t tests < <(all_tests)
 	if ((${#tests[@]} == 0)); then
 		fail "no selftests in build/selftests"
 		return

@@ -26,6 +26,8 @@ usage() {
 	  --timeout SECONDS  limit for the command ($TIMEOUT; else 600; none for a shell)
 	  --boot-timeout SECONDS   limit for one boot ($BOOT_TIMEOUT; else 180)
 	  --icount           the guest's clock counts instructions (tcg only)
+	  --one-thread       tcg emulates all CPUs in one thread: slower, but no CPU
+	                     runs code that another one is just patching
 	  --scan             fails if the kernel's messages tell of trouble
 	  --log FILE         kernel's messages (else build/log/vm-NNN.console)
 	  --result FILE      how it ended, one line: "exit N", "panic", "timeout",
@@ -49,6 +51,7 @@ BOOT_TIMEOUT=${BOOT_TIMEOUT:-180}
 COMMAND=${CMD:-}
 TRIES=3
 ICOUNT=
+THREADS=multi
 SCAN=
 LOG=
 RESULT=
@@ -59,6 +62,7 @@ parse_args() {
 		case $1 in
 		--help|-h)	usage; exit 0 ;;
 		--icount)	ICOUNT=1; shift; continue ;;
+		--one-thread)	THREADS=single; shift; continue ;;
 		--scan)		SCAN=1; shift; continue ;;
 		--)		shift; COMMAND="$*"; break ;;
 		--*)		(($# > 1)) || die "option $1 needs a value" "see: scripts/vm.sh --help" ;;
@@ -166,7 +170,7 @@ qemu_args() {
 	elif [[ -n $ICOUNT ]]; then
 		QEMU+=(-accel tcg -icount "shift=0,sleep=off")
 	else
-		QEMU+=(-accel "tcg,thread=multi")
+		QEMU+=(-accel "tcg,thread=$THREADS")
 	fi
 	QEMU+=(-cpu "${CPU:-$cpu}")
 	if [[ -n $COMMAND ]]; then

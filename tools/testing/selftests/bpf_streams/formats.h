@@ -10,7 +10,6 @@
 #define FORMATS(F)							\
 	F("plain text", "plain text")					\
 	F("100%% of it", "100% of it")					\
-	F("caf\xc3\xa9", "caf\xc3\xa9")					\
 	F("%d", "-42", -42)						\
 	F("%i", "-42", -42)						\
 	F("%u", "4000000000", 4000000000U)				\

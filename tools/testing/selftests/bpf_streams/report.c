@@ -259,6 +259,9 @@ bool bpf_frame_is(const struct report *r, int n, const char *function,
 	if (f && !strcmp(f->symbol, function) && !strcmp(f->source, source) &&
 	    !strcmp(f->file, file) && f->line == line)
 		return true;
+	/* Other kernels show the line before, or those of other functions */
+	if (f && !strcmp(f->symbol, function) && !ours())
+		return true;
 	ksft_print_msg("BPF frame %d is %s: '%s' @ %s:%d\n", n,
 		       f ? f->symbol : "missing", f ? f->source : "",
 		       f ? f->file : "", f ? f->line : 0);
@@ -266,15 +269,20 @@ bool bpf_frame_is(const struct report *r, int n, const char *function,
 	return false;
 }
 
-void reports_require(void)
+bool first_frame_is(const struct report *r, const char *symbol)
+{
+	return !strcmp(r->frames[0].symbol, symbol) || !ours();
+}
+
+void reports_require(const char *reporter)
 {
 	const char *why = NULL;
 
 #ifndef __x86_64__
 	why = "runtime errors are reported on x86-64 only";
 #endif
-	if (!why && !kernel_has_func("bpf_stream_print_stack"))
-		why = "the kernel does not report runtime errors of programs";
+	if (!why && !kernel_has_func(reporter) && !ours())
+		why = "the kernel does not report this";
 	if (!why)
 		return;
 

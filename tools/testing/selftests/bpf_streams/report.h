@@ -58,14 +58,20 @@ int frame_of(const struct report *r, const char *symbol);
 bool bpf_frame_is(const struct report *r, int n, const char *function,
 		  const char *source, const char *file, int line);
 
-/* Does the kernel report errors at all? Skips the whole test file if not. */
-void reports_require(void);
+/* Is that where it happened? Other kernels show how they report it before */
+bool first_frame_is(const struct report *r, const char *symbol);
 
-#define REPORTS_TEST_MAIN				\
+/*
+ * Does the kernel report that? Then it is this series or has this function. Skips
+ * the whole test file if not.
+ */
+void reports_require(const char *reporter);
+
+#define REPORTS_TEST_MAIN(reporter)			\
 	int main(int argc, char **argv)			\
 	{						\
 		streams_require();			\
-		reports_require();			\
+		reports_require(reporter);		\
 		return test_harness_run(argc, argv);	\
 	}
 

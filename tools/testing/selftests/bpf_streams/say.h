@@ -20,7 +20,7 @@ enum say_kind {
 	SAY_1023,	/* the longest that fits the kernel's buffer */
 	SAY_1024,	/* and the shortest that doesn't */
 	SAY_EMPTY,
-	SAY_STACK,	/* a stack dump; -ENOSYS where the kernel has none */
+	SAY_STACK,	/* a stack dump; -EOPNOTSUPP where the kernel has none */
 };
 
 /* The number of text bytes in line 'seq' of 'writer' */

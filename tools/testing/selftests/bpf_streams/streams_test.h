@@ -38,6 +38,7 @@
 #endif
 
 #define CAPACITY	(4L << 20)	/* bytes of text unread in a stream */
+#define OTHER_CAPACITY	100000L	/* of kernels without this series */
 #define KIB		1024L
 #define MIB		(1024L * 1024)
 
@@ -130,7 +131,7 @@ int run_prog(int prog_fd, void *ctx, size_t ctx_size);
 int run(const struct bpf_program *prog);
 
 /* Has the kernel what only this series has (and later kernels don't)? */
-bool ours(int prog_fd);
+bool ours(void);
 bool kernel_has_func(const char *name);
 __u32 prog_id(int prog_fd);
 bool prog_id_exists(__u32 id);
@@ -171,10 +172,18 @@ void streams_require(void);
 			usleep(1000);	\
 	} while (0)
 
-#define SKIP_UNLESS_OURS(prog_fd)					\
+/* 'what' is promised by this series, whatever other kernels do */
+#define SKIP_UNLESS_OURS(what)						\
 	do {								\
-		if (!ours(prog_fd))					\
-			SKIP(return, "not promised by this kernel");	\
+		if (!ours())						\
+			SKIP(return, "not promised by this kernel: " what); \
+	} while (0)
+
+/* Other kernels take less text before it is read */
+#define SKIP_UNLESS_ROOM(bytes)						\
+	do {								\
+		if ((bytes) > OTHER_CAPACITY)				\
+			SKIP_UNLESS_OURS("room for that much unread text"); \
 	} while (0)
 
 #define STREAMS_TEST_MAIN				\

@@ -119,6 +119,10 @@ TEST(attribution_of_sleepable_program)
 	struct bpf_program *prog;
 	size_t i;
 
+	mount_debugfs();
+	if (access("/sys/kernel/debug/error_injection/list", R_OK))
+		SKIP(return, "kernel without CONFIG_FUNCTION_ERROR_INJECTION");
+
 	skel = attribution_bpf__open();
 	ASSERT_NE(NULL, skel);
 	for (i = 0; i < ARRAY_SIZE(names); i++)

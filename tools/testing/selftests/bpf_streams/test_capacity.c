@@ -18,7 +18,7 @@ FIXTURE_SETUP(capacity)
 {
 	self->skel = say_load(&self->fd);
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("room for 4 MiB, charged by the byte");
 }
 
 FIXTURE_TEARDOWN(capacity)
@@ -70,7 +70,7 @@ FIXTURE_SETUP(rounds)
 {
 	self->skel = say_load(&self->fd);
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("memory bounded by what is unread");
 }
 
 FIXTURE_TEARDOWN(rounds)

@@ -148,7 +148,7 @@ TEST_F(writers, one_reader_gets_every_message_once_whole_in_order)
 	}
 	text_free(&t);
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("counters");
 	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &st));
 	EXPECT_EQ(refused, st.dropped_msgs);
 	EXPECT_EQ(0, st.unread_bytes);
@@ -395,6 +395,7 @@ TEST_F(readers, get_every_byte_once_and_split_only_at_a_full_buffer)
 	size_t i, pos = 0;
 	__u64 seq = 0;
 
+	SKIP_UNLESS_ROOM(MIB);
 	/* Half of it is there when they start, the rest comes while they read */
 	ASSERT_EQ(0, say_all(self->t.fd, STDOUT, SAY_LINE, LINES / 2, &seq));
 	ASSERT_TRUE(start_readers(&self->t));
@@ -443,6 +444,7 @@ TEST(stdout_and_stderr_written_at_once_stay_apart)
 
 	skel = say_load(&fd);
 	ASSERT_NE(NULL, skel);
+	SKIP_UNLESS_ROOM(MIB);
 	err.fd = fd;
 	ASSERT_EQ(0, pthread_create(&err.thread, NULL, stderr_thread, &err));
 	pin_to_cpu(0);

@@ -49,6 +49,7 @@ FIXTURE_VARIANT(context)
 	bool nmi;
 	bool clock;
 	bool optional;			/* tracepoint of some architectures */
+	bool only_ours;
 };
 
 FIXTURE_VARIANT_ADD(context, nmi) {
@@ -83,6 +84,7 @@ FIXTURE_VARIANT_ADD(context, zone_lock_held) {
 /* In the middle of what the stream itself does to get and return its pages */
 FIXTURE_VARIANT_ADD(context, page_allocation) {
 	.tracepoint = "mm_page_alloc", .context = IN_TASK, .attempts = 20000,
+	.only_ours = true,
 };
 
 FIXTURE_VARIANT_ADD(context, page_free) {
@@ -155,6 +157,8 @@ FIXTURE_SETUP(context)
 
 	if (variant->nmi && nr_cpus() < 2)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
+	if (variant->only_ours)
+		SKIP_UNLESS_OURS("printing takes pages without end");
 
 	t->kmsg = kmsg_open();
 	ASSERT_LE(0, t->kmsg);
@@ -247,7 +251,10 @@ static void *write_thread(void *arg)
 	return NULL;
 }
 
-/* Takes and returns many pages at once: more than the CPU has at hand */
+/*
+ * Takes and returns many pages at once, more than the CPU has at hand, and no huge
+ * ones
+ */
 static void *pressure_thread(void *arg)
 {
 	struct context_test *t = arg;
@@ -255,9 +262,12 @@ static void *pressure_thread(void *arg)
 
 	while (!flag_is_set(&t->stop_pressure)) {
 		p = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-		if (p != MAP_FAILED)
-			munmap(p, 16 * MIB);
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			continue;
+		madvise(p, 16 * MIB, MADV_NOHUGEPAGE);
+		madvise(p, 16 * MIB, MADV_POPULATE_WRITE);
+		munmap(p, 16 * MIB);
 	}
 	return NULL;
 }
@@ -311,7 +321,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	struct text rest = {};
 	char line[1024] = "";
 	struct stream_stats st;
-	int i, level, clock = -1;
+	int i, level, stacks, clock = -1;
 
 	ASSERT_EQ(0, pthread_create(&t->reader, NULL, read_thread, t));
 	ASSERT_EQ(0, pthread_create(&t->writer, NULL, write_thread, t));
@@ -377,9 +387,13 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	       (unsigned long long)bss->stacks_refused);
 	if (kernel_has_func("bpf_stream_print_stack"))
 		EXPECT_LT(0, bss->stacks_accepted);
-	EXPECT_EQ(bss->stacks_accepted, count_stacks(t));
-
-	SKIP_UNLESS_OURS(t->fd);
+	/* Other kernels lose stacks in silence, and don't count */
+	stacks = count_stacks(t);
+	EXPECT_LE(0, stacks);
+	EXPECT_GE(bss->stacks_accepted, stacks);
+	if (!ours())
+		return;
+	EXPECT_EQ(bss->stacks_accepted, stacks);
 	ASSERT_EQ(0, sum_stats(t, &st));
 	EXPECT_EQ(accepted, st.written_msgs);
 	EXPECT_EQ(refused, st.dropped_msgs);
@@ -414,7 +428,7 @@ TEST(without_memory_is_enomem_and_counted_and_recovers)
 	mount_debugfs();
 	skel = say_load(&fd);
 	ASSERT_NE(NULL, skel);
-	SKIP_UNLESS_OURS(fd);
+	SKIP_UNLESS_OURS("counters");
 	if (access(FAIL_DIR, F_OK))
 		SKIP(return, "kernel without CONFIG_FAIL_PAGE_ALLOC");
 	kmsg = kmsg_open();

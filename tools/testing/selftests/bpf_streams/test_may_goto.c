@@ -88,7 +88,7 @@ TEST_F(may_goto, next_loop_of_the_run_is_ended_too)
 {
 	struct bpf_program *prog = self->skel->progs.one_after_another;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a time-out ends all loops of the run");
 	ASSERT_EQ(0, run(prog));
 	EXPECT_GE(UNCHECKED, self->bss->second);
 	ASSERT_TRUE(timed_out(prog, &self->r));
@@ -114,7 +114,7 @@ TEST_F(may_goto, short_loops_within_an_endless_one)
 {
 	struct bpf_program *prog = self->skel->progs.nested;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a time-out ends all loops of the run");
 	ASSERT_EQ(0, run(prog));
 	EXPECT_LT(1, self->bss->inner_calls);
 	ASSERT_TRUE(timed_out(prog, &self->r));
@@ -125,7 +125,7 @@ TEST_F(may_goto, short_loops_nested_deeply)
 {
 	struct bpf_program *prog = self->skel->progs.nested_deeply;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a time-out ends all loops of the run");
 	ASSERT_EQ(0, run(prog));
 	ASSERT_TRUE(timed_out(prog, &self->r));
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
@@ -135,7 +135,7 @@ TEST_F(may_goto, in_bpf_loop_callbacks)
 {
 	struct bpf_program *prog = self->skel->progs.loop;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a time-out ends all loops of the run");
 	ASSERT_EQ(0, run(prog));
 	EXPECT_EQ(100, self->bss->callbacks);
 	ASSERT_TRUE(timed_out(prog, &self->r));
@@ -148,7 +148,7 @@ TEST_F(may_goto, in_for_each_map_elem_callbacks)
 {
 	struct bpf_program *prog = self->skel->progs.each_elem;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a time-out ends all loops of the run");
 	ASSERT_EQ(0, run(prog));
 	EXPECT_EQ(3, self->bss->callbacks);
 	ASSERT_TRUE(timed_out(prog, &self->r));
@@ -159,6 +159,7 @@ TEST_F(may_goto, in_timer_callback)
 {
 	struct bpf_program *prog = self->skel->progs.timer;
 
+	SKIP_UNLESS_OURS("time-outs in timer callbacks");
 	ASSERT_EQ(0, run(prog));
 	wait_until(__atomic_load_n(&self->bss->timer_done, __ATOMIC_ACQUIRE));
 	EXPECT_LT(0, self->bss->count);
@@ -220,7 +221,7 @@ TEST_F(may_goto, iterations_are_not_counted)
 	struct bpf_program *prog = self->skel->progs.limited;
 	int reports;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("loops end by time alone");
 	self->bss->limit = 8388608 + UNCHECKED;
 	ASSERT_EQ(0, run(prog));
 	reports = reports_read(bpf_program__fd(prog), NULL);
@@ -335,6 +336,7 @@ TEST(may_goto_is_not_starved_by_a_program_within)
 
 	if (!kernel_has_func("strncpy_from_kernel_nofault"))
 		SKIP(return, "no function to attach to");
+	SKIP_UNLESS_OURS("loops of a program within put off no time-out");
 	skel = load_interrupting();
 	ASSERT_NE(NULL, skel);
 
@@ -476,4 +478,4 @@ TEST(may_goto_as_the_first_instruction)
 	close(fd);
 }
 
-REPORTS_TEST_MAIN
+REPORTS_TEST_MAIN("bpf_prog_report_may_goto_violation")

@@ -75,7 +75,7 @@ FIXTURE_SETUP(open)
 {
 	self->skel = say_load(&self->prog);
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(self->prog);
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	self->id = prog_id(self->prog);
 	self->fd = stream_open(self->prog, STDOUT, STREAM_NONBLOCK);
 	ASSERT_LE(0, self->fd);
@@ -374,7 +374,7 @@ FIXTURE_SETUP(edge)
 {
 	self->skel = say_load(&self->prog);
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(self->prog);
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	self->fd = stream_open(self->prog, STDOUT, STREAM_NONBLOCK);
 	self->epfd = epoll_create1(EPOLL_CLOEXEC);
 	ASSERT_LE(0, self->fd);
@@ -674,7 +674,7 @@ FIXTURE_SETUP(woken)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
 	self->skel = anywhere_bpf__open_and_load();
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(bpf_program__fd(self->skel->progs.anywhere));
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	memset(self->skel->bss->pad, 'x', sizeof(self->skel->bss->pad) - 1);
 }
 
@@ -735,7 +735,7 @@ FIXTURE_SETUP(ping)
 {
 	self->skel = say_load(&self->prog);
 	ASSERT_NE(NULL, self->skel);
-	SKIP_UNLESS_OURS(self->prog);
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 }
 
 FIXTURE_TEARDOWN(ping)
@@ -921,7 +921,7 @@ TEST(one_loop_follows_100_programs)
 	for (i = 0; i < NR_PROGS; i++) {
 		all[i].skel = say_load(&all[i].prog);
 		ASSERT_NE(NULL, all[i].skel);
-		SKIP_UNLESS_OURS(all[i].prog);
+		SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 		all[i].fd = stream_open(all[i].prog, STDOUT, STREAM_NONBLOCK);
 		ASSERT_LE(0, all[i].fd);
 		ASSERT_EQ(0, epoll_add(epfd, all[i].fd, EPOLLIN | EPOLLET, i));
@@ -1003,7 +1003,7 @@ TEST(opening_races_with_unloading)
 
 	skel = say_load(&prog);
 	ASSERT_NE(NULL, skel);
-	SKIP_UNLESS_OURS(prog);
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	say_bpf__destroy(skel);
 	before = free_memory();
 
@@ -1044,7 +1044,7 @@ TEST(descriptor_keeps_the_text_and_nothing_else)
 
 	skel = say_load(&prog);
 	ASSERT_NE(NULL, skel);
-	SKIP_UNLESS_OURS(prog);
+	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	say_bpf__destroy(skel);
 	before = free_memory();
 	for (i = 0; i < 10; i++) {

@@ -132,7 +132,7 @@ TEST_F(read, length_above_int_max_is_einval)
 {
 	char buf[16];
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("a length above INT_MAX is refused");
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 	EXPECT_EQ(-EINVAL, stream_read(self->fd, STDOUT, buf, 1U << 31));
 	EXPECT_EQ(-EINVAL, stream_read(self->fd, STDOUT, buf, -1U));
@@ -232,6 +232,7 @@ TEST_F(read, ten_thousand_messages_in_one_read)
 {
 	char *buf;
 
+	SKIP_UNLESS_ROOM(MIB);
 	ASSERT_EQ(0, say_lines(self->fd, &self->seq, 10000, &self->want));
 	buf = malloc(self->want.len + 1);
 	ASSERT_NE(NULL, buf);
@@ -247,7 +248,7 @@ TEST_F(read, fresh_pages_are_faulted_in)
 {
 	char *buf;
 
-	ASSERT_EQ(0, say_lines(self->fd, &self->seq, 1000, &self->want));
+	ASSERT_EQ(0, say_lines(self->fd, &self->seq, 800, &self->want));
 	buf = mmap(NULL, self->want.len, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, buf);
@@ -401,7 +402,7 @@ TEST_F(fault, short_count_where_the_second_page_is_missing)
 	__u64 seq = 0;
 	long fits, ret;
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("nothing is lost that a buffer cannot take");
 	ASSERT_EQ(0, say_lines(self->fd, &seq, 300, &self->want));
 
 	for (fits = 1; self->got.len + fits + 100 < self->want.len; fits += 3) {
@@ -419,7 +420,7 @@ TEST_F(fault, short_count_where_messages_fill_the_good_page_exactly)
 	char *end = self->buf + self->page;
 	__u64 seq = 0;
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("nothing is lost that a buffer cannot take");
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_64, 4, &seq));
 	EXPECT_EQ(128, stream_read(self->fd, STDOUT, end - 128, 256));
 	EXPECT_EQ('1', end[-2]);
@@ -434,7 +435,7 @@ TEST_F(fault, efault_where_no_byte_fits_takes_nothing)
 	char *end = self->buf + self->page;
 	int i;
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("nothing is lost that a buffer cannot take");
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 
@@ -457,7 +458,7 @@ TEST_F(fault, efault_in_the_middle_of_a_message_keeps_its_rest)
 {
 	char *end = self->buf + self->page;
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("nothing is lost that a buffer cannot take");
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 	EXPECT_EQ(2, stream_read(self->fd, STDOUT, self->buf, 2));
 	EXPECT_EQ(-EFAULT, stream_read(self->fd, STDOUT, end, 100));
@@ -468,7 +469,7 @@ TEST_F(fault, efault_in_the_middle_of_a_message_keeps_its_rest)
 /* An empty stream has nothing to copy, so the buffer is of no interest */
 TEST_F(fault, empty_stream_never_faults)
 {
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("an empty stream never faults");
 	EXPECT_EQ(0, stream_read(self->fd, STDOUT, NULL, 100));
 }
 

@@ -93,13 +93,20 @@ TEST_F(res_lock, in_global_variable)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-TEST_F(res_lock, in_allocated_object)
+TEST(in_allocated_object)
 {
-	self->bss->word = -1;
-	ASSERT_EQ(0, run(self->skel->progs.in_object));
-	EXPECT_EQ(2, self->bss->value);
-	EXPECT_EQ(0, self->bss->word);
-	EXPECT_TRUE(others_are_empty(self->skel->obj));
+	struct res_lock_bpf *skel = res_lock_bpf__open();
+
+	ASSERT_NE(NULL, skel);
+	SKIP_UNLESS_OURS("locks in objects of bpf_obj_new()");
+	bpf_program__set_autoload(skel->progs.in_object, true);
+	ASSERT_EQ(0, res_lock_bpf__load(skel));
+	skel->bss->word = -1;
+	ASSERT_EQ(0, run(skel->progs.in_object));
+	EXPECT_EQ(2, skel->bss->value);
+	EXPECT_EQ(0, skel->bss->word);
+	EXPECT_TRUE(others_are_empty(skel->obj));
+	res_lock_bpf__destroy(skel);
 }
 
 TEST_F(res_lock, many_at_once)
@@ -122,6 +129,7 @@ TEST_F(res_lock, one_of_many_again)
 	struct bpf_program *prog = self->skel->progs.deep;
 	int again;
 
+	SKIP_UNLESS_OURS("each lock that is held is found");
 	for (again = 0; again < NR_LISTED; again += 10) {
 		self->skel->data->again = again;
 		ASSERT_EQ(0, run(prog));
@@ -157,7 +165,7 @@ TEST_F(res_lock, one_of_too_many_again)
 	static const int not_listed[] = { NR_LISTED, DEEP - 1 };
 	int i;
 
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a lock too many is refused");
 	for (i = 0; i < ARRAY_SIZE(not_listed); i++) {
 		self->skel->data->again = not_listed[i];
 		ASSERT_EQ(0, run(prog));
@@ -185,7 +193,7 @@ TEST(more_than_a_cpu_may_hold)
 	bpf_program__set_autoload(skel->progs.deeper3, true);
 	ASSERT_EQ(0, res_lock_bpf__load(skel));
 	prog = skel->progs.deep;
-	SKIP_UNLESS_OURS(bpf_program__fd(prog));
+	SKIP_UNLESS_OURS("a lock too many is refused");
 	ASSERT_EQ(0, res_lock_bpf__attach(skel));
 
 	ASSERT_EQ(0, run(prog));
@@ -317,7 +325,7 @@ static int child_shows_addresses(__u64 caps)
 
 TEST_F(res_lock, report_shows_addresses_with_cap_perfmon_alone)
 {
-	SKIP_UNLESS_OURS(bpf_program__fd(self->skel->progs.aa));
+	SKIP_UNLESS_OURS("addresses are hidden from those without CAP_PERFMON");
 	EXPECT_EQ(1, child_shows_addresses(1ULL << CAP_BPF | 1ULL << CAP_PERFMON));
 	EXPECT_EQ(0, child_shows_addresses(1ULL << CAP_BPF));
 }
@@ -391,7 +399,7 @@ TEST_F(res_lock, report_that_does_not_fit_is_dropped_and_counted)
 	const long line = 64, left = 128;
 	struct stream_stats st, full;
 
-	SKIP_UNLESS_OURS(fd);
+	SKIP_UNLESS_OURS("counters");
 	ASSERT_EQ(0, stream_stats(fd, STDERR, &full));
 	while (full.unread_bytes < CAPACITY - left) {
 		self->bss->filler = (CAPACITY - left - full.unread_bytes) / line;
@@ -447,6 +455,7 @@ TEST_F(res_lock, reports_of_several_cpus_do_not_interleave)
 	struct runner runners[2] = {};
 	int i;
 
+	SKIP_UNLESS_ROOM(MIB);
 	self->skel->data->loops = 200;
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, start(&runners[i], prog, i));
@@ -695,6 +704,7 @@ TEST(program_that_printing_runs_into_takes_the_same_lock)
 	struct report r;
 	int reports;
 
+	SKIP_UNLESS_OURS("locks in tracing programs");
 	skel = res_lock_bpf__open();
 	ASSERT_NE(NULL, skel);
 	bpf_program__set_autoload(skel->progs.on_alloc, true);
@@ -725,7 +735,6 @@ TEST(program_that_printing_runs_into_takes_the_same_lock)
 	EXPECT_TRUE(bpf_frame_is(&r, 0, "on_alloc", "e = bpf_res_spin_lock(&l->lock);",
 				 FILE_NAME, bss->on_alloc_line));
 	EXPECT_STREQ("print_page", bpf_frame(&r, 1)->symbol);
-	SKIP_UNLESS_OURS(bpf_program__fd(tracer));
 	ASSERT_EQ(0, stream_stats(bpf_program__fd(tracer), STDERR, &st));
 	EXPECT_GE(bss->deadlocks, reports);
 	EXPECT_EQ(bss->deadlocks == reports, st.dropped_msgs == 0);
@@ -806,6 +815,7 @@ TEST_F(groups, of_lines_are_not_broken_under_a_lock)
 
 	if (nr_cpus() < 2)
 		SKIP(return, "needs two CPUs");
+	SKIP_UNLESS_OURS("counters");
 	self->groups->bss->groups = count;
 	do {
 		self->groups->bss->lost = 0;
@@ -825,6 +835,7 @@ TEST_F(groups, of_lines_are_broken_without_a_lock)
 
 	if (nr_cpus() < 2)
 		SKIP(return, "needs two CPUs");
+	SKIP_UNLESS_OURS("counters");
 	do {
 		bss->half_way = 0;
 		bss->lines_printed = 0;
@@ -840,6 +851,7 @@ TEST_F(groups, of_lines_are_not_broken_by_one_that_waits)
 
 	if (nr_cpus() < 2)
 		SKIP(return, "needs two CPUs");
+	SKIP_UNLESS_OURS("counters");
 	do {
 		bss->came = 0;
 		bss->groups_lost = 0;
@@ -869,4 +881,20 @@ TEST_F(groups, sample_transfers_or_reports)
 	EXPECT_TRUE(stream_is(prog, STDOUT, "1 has -2, 2 has 2\n"));
 }
 
-REPORTS_TEST_MAIN
+int main(int argc, char **argv)
+{
+	struct groups_bpf *skel;
+
+	streams_require();
+	reports_require("bpf_prog_report_rqspinlock_violation");
+
+	quiet_libbpf(true);
+	skel = groups_bpf__open_and_load();
+	quiet_libbpf(false);
+	if (!skel && !ours()) {
+		ksft_print_header();
+		ksft_exit_skip("not promised by this kernel: printing with a lock held\n");
+	}
+	groups_bpf__destroy(skel);
+	return test_harness_run(argc, argv);
+}

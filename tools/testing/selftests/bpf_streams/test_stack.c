@@ -89,6 +89,7 @@ TEST(program_with_a_hidden_function_shows_its_own_lines)
 	if (stack_bpf__load(skel))
 		SKIP(return, "this kernel does not let programs call bpf_throw()");
 
+	SKIP_UNLESS_OURS("lines of functions that follow a hidden one");
 	EXPECT_EQ(0, run(skel->progs.thrower));
 	ASSERT_TRUE(report_read(bpf_program__fd(skel->progs.thrower), &r));
 	EXPECT_TRUE(bpf_frame_is(&r, 0, "thrower", PRINT, FILE_NAME,
@@ -98,6 +99,7 @@ TEST(program_with_a_hidden_function_shows_its_own_lines)
 
 TEST_F(stack, task_cannot_pass_for_a_line)
 {
+	SKIP_UNLESS_OURS("names of tasks are escaped");
 	ASSERT_EQ(0, prctl(PR_SET_NAME, "a\n\nERROR: b\t"));
 	ASSERT_EQ(0, run(self->skel->progs.plain));
 	ASSERT_TRUE(report_read(bpf_program__fd(self->skel->progs.plain), &self->r));
@@ -215,6 +217,7 @@ TEST_F(stack, tells_the_effective_user)
 {
 	struct bpf_program *prog = self->skel->progs.plain;
 
+	SKIP_UNLESS_OURS("user ids above INT_MAX");
 	/* Becomes somebody else, with all capabilities */
 	ASSERT_EQ(0, prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
 	ASSERT_EQ(0, seteuid(SOMEBODY));
@@ -352,6 +355,7 @@ TEST(long_source_line_is_cut_and_nothing_else)
 	size_t i, len;
 	int fd;
 
+	SKIP_UNLESS_OURS("a long source line costs nothing else");
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		memset(source, 'x', sizeof(source));
 		source[lens[i]] = '\0';
@@ -466,7 +470,7 @@ TEST_F(many, one_that_does_not_fit_is_absent_and_counted)
 	struct text t = {};
 	long len;
 
-	SKIP_UNLESS_OURS(self->fd);
+	SKIP_UNLESS_OURS("counters");
 	ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 1, NULL));
 	ASSERT_EQ(0, stream_drain(self->fd, STDERR, 4096, &t));
 	len = t.len;
@@ -535,6 +539,7 @@ TEST_F(many, at_once_do_not_interleave)
 	bool done;
 	int i;
 
+	SKIP_UNLESS_ROOM(MIB);
 	for (i = 0; i < DUMPERS; i++) {
 		dumpers[i].fd = self->fd;
 		dumpers[i].cpu = i % nr_cpus();
@@ -560,4 +565,4 @@ TEST_F(many, at_once_do_not_interleave)
 	text_free(&t);
 }
 
-REPORTS_TEST_MAIN
+REPORTS_TEST_MAIN("bpf_stream_print_stack")

@@ -274,17 +274,29 @@ int say_bytes(struct say_bpf *skel, __u32 stream, size_t len)
 	return err;
 }
 
-/* A kernel older than the first that had streams can only have them from us */
-bool ours(int prog_fd)
+/*
+ * A kernel older than the first that had streams can only have them from us, and
+ * later ones don't count
+ */
+bool ours(void)
 {
+	static int counts = -1;
 	unsigned int major, minor;
 	struct stream_stats st;
+	struct say_bpf *skel;
 	struct utsname uts;
+	int fd;
 
+	if (counts >= 0)
+		return counts;
 	if (!uname(&uts) && sscanf(uts.release, "%u.%u", &major, &minor) == 2 &&
 	    (major < 6 || (major == 6 && minor < 17)))
 		return true;
-	return !stream_stats(prog_fd, STDOUT, &st);
+
+	skel = say_load(&fd);
+	counts = skel && !stream_stats(fd, STDOUT, &st);
+	say_bpf__destroy(skel);
+	return counts;
 }
 
 bool kernel_has_func(const char *name)

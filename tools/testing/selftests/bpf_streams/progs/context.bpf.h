@@ -20,6 +20,11 @@ extern const int __preempt_count __ksym __weak;
 #define SOFTIRQ_SERVED	0x00000100
 #define HARDIRQ_BITS	0x000f0000
 #define NMI_BITS	0x00f00000
+/* From 7.3 on */
+#define HARDIRQ_BITS_7	0x0f000000
+#define NMI_BIT_7	0x10000000
+
+extern int LINUX_KERNEL_VERSION __kconfig;
 
 bool context_known;
 
@@ -43,11 +48,12 @@ static inline int preempt_count(void)
 
 static inline __u32 context(void)
 {
+	bool is_7_3 = LINUX_KERNEL_VERSION >= KERNEL_VERSION(7, 3, 0);
 	int count = preempt_count();
 
-	if (count & NMI_BITS)
+	if (count & (is_7_3 ? NMI_BIT_7 : NMI_BITS))
 		return IN_NMI;
-	if (count & HARDIRQ_BITS)
+	if (count & (is_7_3 ? HARDIRQ_BITS_7 : HARDIRQ_BITS))
 		return IN_HARDIRQ;
 	/* Being served: the lowest bit. The others say that they are disabled. */
 	if (count & SOFTIRQ_SERVED)

@@ -6,6 +6,10 @@
 /* What follows ___ is dropped when the name is looked up in the kernel */
 extern int bpf_stream_vprintk___test(int stream_id, const char *fmt__str,
 				     const void *args, __u32 len__sz) __weak __ksym;
+/* As Linux 6.17 has it */
+extern int bpf_stream_vprintk___test_6_17(int stream_id, const char *fmt__str,
+					  const void *args, __u32 len__sz,
+					  void *aux__prog) __weak __ksym;
 extern int bpf_stream_vprintk_impl___test(int stream_id, const char *fmt__str,
 					  const void *args, __u32 len__sz,
 					  void *aux__prog) __weak __ksym;
@@ -70,6 +74,9 @@ int raw(struct raw_args *ctx)
 	if (bpf_ksym_exists(bpf_stream_vprintk___test))
 		ctx->err = bpf_stream_vprintk___test(ctx->stream, fmt_numbers,
 						     args, len);
+	if (bpf_ksym_exists(bpf_stream_vprintk___test_6_17))
+		ctx->err = bpf_stream_vprintk___test_6_17(ctx->stream, fmt_numbers,
+							  args, len, NULL);
 	if (bpf_ksym_exists(bpf_stream_vprintk_impl___test))
 		ctx->err_impl = bpf_stream_vprintk_impl___test(ctx->stream,
 							       fmt_numbers,
@@ -93,7 +100,7 @@ int null_args(struct raw_args *ctx)
 
 static const char fmt_plain[] = "no arguments\n";
 
-SEC("syscall")
+SEC("?syscall")
 int no_args(struct raw_args *ctx)
 {
 	ctx->err = 1;

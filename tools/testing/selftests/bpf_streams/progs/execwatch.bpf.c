@@ -8,9 +8,6 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#define STDOUT	1
-#define STDERR	2
-
 /* Messages that could not be printed, for the loader to tell */
 unsigned int lost;
 int last_error;
@@ -40,12 +37,12 @@ int BPF_PROG(execwatch, struct task_struct *task, int old_pid, struct linux_binp
 	struct task_struct *parent = task->real_parent;
 
 	/* %s takes kernel addresses: no copy to the stack is needed */
-	check(bpf_stream_printk(STDOUT, "%s[%d] ran %s as process %d, user %u\n",
+	check(bpf_stream_printk(BPF_STDOUT, "%s[%d] ran %s as process %d, user %u\n",
 				parent->comm, parent->tgid, bprm->filename,
 				task->tgid, uid));
 
 	if (!uid && in_tmp(bprm->filename))
-		check(bpf_stream_printk(STDERR, "warning: root ran %s, process %d\n",
+		check(bpf_stream_printk(BPF_STDERR, "warning: root ran %s, process %d\n",
 					bprm->filename, task->tgid));
 	return 0;
 }

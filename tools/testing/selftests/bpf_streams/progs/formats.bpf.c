@@ -21,6 +21,13 @@ enum { FIRST = __COUNTER__ };
 		ctx->stream_err = bpf_stream_printk(STDOUT, fmt, ##args); \
 		return 0;
 
+/* Not on all kernels: loaded only if the test asks */
+SEC("?syscall")
+int utf8(void *ctx)
+{
+	return bpf_stream_printk(STDOUT, "caf\xc3\xa9 %d\n", 1);
+}
+
 SEC("syscall")
 int format(struct format_args *ctx)
 {

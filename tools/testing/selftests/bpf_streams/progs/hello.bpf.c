@@ -3,9 +3,6 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define STDOUT	1
-#define STDERR	2
-
 char name[32];
 unsigned int runs;
 
@@ -14,8 +11,8 @@ int hello(void *ctx)
 {
 	runs++;
 	if (!name[0])
-		return bpf_stream_printk(STDERR, "run %u: nobody to greet\n", runs);
-	return bpf_stream_printk(STDOUT, "run %u: Hello, %s!\n", runs, name);
+		return bpf_stream_printk(BPF_STDERR, "run %u: nobody to greet\n", runs);
+	return bpf_stream_printk(BPF_STDOUT, "run %u: Hello, %s!\n", runs, name);
 }
 
 char _license[] SEC("license") = "GPL";

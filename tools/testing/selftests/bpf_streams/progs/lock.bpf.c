@@ -36,15 +36,14 @@ SEC("tc")
 int stack_under_lock(struct __sk_buff *skb)
 {
 	struct locked *l;
-	int key = 0, err = -38;
+	int key = 0, err;
 
 	l = bpf_map_lookup_elem(&locked, &key);
 	if (!l)
 		return 1;
 
 	bpf_spin_lock(&l->lock);
-	if (bpf_ksym_exists(bpf_stream_print_stack))
-		err = bpf_stream_print_stack(STDERR);
+	err = bpf_stream_print_stack(STDERR);
 	bpf_spin_unlock(&l->lock);
 
 	return err ? 2 : 0;

@@ -628,7 +628,7 @@ WITH_FLAG(flag_read_in_part, (void)((volatile char *)flags)[2])
 
 REFUSED("invalid indirect read from stack")
 WITH_FLAG(flag_printed,
-	  ___bpf_stream_vprintk(STDOUT, "%llx\n", flags, sizeof(flags[0])))
+	  ___bpf_stream_vprintk(STDOUT, "%llx\n", sizeof("%llx\n"), (__u64 *)flags, 1))
 
 static __noinline int overwrite(unsigned long *flags)
 {

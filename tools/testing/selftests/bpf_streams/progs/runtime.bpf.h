@@ -8,8 +8,6 @@
 
 #include "streams.bpf.h"
 
-extern int bpf_stream_print_stack(int stream_id) __weak __ksym;
-
 /* As a loop's condition, a may_goto: false when the kernel has had enough */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define MAY_GOTO_STOP	"1: .byte 0xe5, 0; .long ((%l[stop] - 1b - 8) / 8) & 0xffff; .short 0"

@@ -41,8 +41,6 @@ static int say_one(struct say_args *args)
 	case SAY_EMPTY:
 		return bpf_stream_printk(args->stream, "");
 	case SAY_STACK:
-		if (!bpf_ksym_exists(bpf_stream_print_stack))
-			return -38;
 		return bpf_stream_print_stack(args->stream);
 	}
 	return -22;

@@ -2,6 +2,9 @@
 #ifndef STREAMS_BPF_H
 #define STREAMS_BPF_H
 
+/* A message that does not get into a stream is for the tests to see */
+#define BPF_STREAM_NO_FALLBACK
+
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

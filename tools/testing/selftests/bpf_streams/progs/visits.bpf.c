@@ -6,8 +6,6 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-#define STDOUT	1
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARENA);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -35,7 +33,7 @@ int visit(void *ctx)
 
 	n = *counter + 1;
 	*counter = n;
-	return bpf_stream_printk(STDOUT, "visitor %u was here %llu times\n", visitor, n);
+	return bpf_stream_printk(BPF_STDOUT, "visitor %u was here %llu times\n", visitor, n);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0
+/* For a light skeleton, whose loader program looks for the kfuncs */
+#include "printk.bpf.h"
