@@ -5,7 +5,7 @@
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS LOCKDEP \
-	    KERNELS CLANGS
+	    KERNELS CLANGS FUZZ_TIME SEED
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -15,7 +15,7 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check tree refresh kernel lockdep libbpf bpftool selftests base-tests \
-	vm compat series docs lint clean
+	core-tests fuzz vm compat series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -50,6 +50,10 @@ help:
 #|   make base-tests the base's own BPF tests that scripts/base-tests.txt names
 #|                   TESTS=name,test/subtest   only those; TESTS=all: also those
 #|                   that the list leaves out
+#|   make core-tests the core of the streams, compiled for user space: unit tests, NMIs
+#|                   at every instruction, threads, sanitizers; about a minute
+#|                   SEED=n       repeats the random choices of a run
+#|   make fuzz       its fuzzer, until it is stopped; FUZZ_TIME=seconds
 #|   make vm         a shell in the virtual machine
 #|                   CMD='...'    runs one command and exits with its status
 #|                   KERNEL=file  another bzImage
@@ -107,6 +111,12 @@ selftests: libbpf bpftool
 base-tests: libbpf bpftool
 	@scripts/base-tests.sh build
 	@scripts/base-tests.sh run
+
+core-tests: tree
+	@scripts/core-tests.sh check
+
+fuzz: tree
+	@scripts/core-tests.sh fuzz
 
 # Whatever has been built goes into the machine; only the kernel is needed
 vm:

@@ -66,6 +66,14 @@ script_tests() {
 	done
 }
 
+# The core of the streams in user space
+core_tests() {
+	local status=0 out=$LOGS/core-tests.tap
+
+	teed "$out" "$SCRIPTS/core-tests.sh" check || status=$?
+	count_tap "core tests" "$status" "$out"
+}
+
 all_selftests() {
 	local tests
 
@@ -148,6 +156,7 @@ must "make bpftool" "$SCRIPTS/tools.sh" bpftool
 must "the selftests' build" "$SCRIPTS/tools.sh" selftests
 may "make lint" "$SCRIPTS/lint.sh"
 script_tests "$SCRIPTS"/tests/*.sh
+core_tests
 all_selftests
 if [[ -n ${LOCKDEP:-} ]]; then
 	lockdep_tests

@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The core of the streams in user space, tools/testing/bpf_streams of the composed
+# tree:
+#
+#   core-tests.sh check   all its tests, about a minute; prints TAP
+#   core-tests.sh fuzz    the fuzzer until it is stopped; $FUZZ_TIME: seconds
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
+# shellcheck source=build-env.sh
+. "$SCRIPTS/build-env.sh"
+SAY_FD=2
+
+OUT=$BUILD/core-tests
+
+[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need gcc clang
+prepare_build
+lock core-tests
+mkdir -p "$OUT"
+step "building the core of the streams in user space" "$LOGS/core-tests" \
+	make -C "$LINUX/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT"
+case ${1:-} in
+check|fuzz)
+	child make -s -C "$LINUX/tools/testing/bpf_streams" OUTPUT="$OUT" \
+		FUZZ_TIME="${FUZZ_TIME:-0}" "$1"
+	;;
+*)
+	die "check or fuzz?"
+	;;
+esac

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sequences of calls, made from the fuzzer's bytes, compared with the model
+ *
+ * A call is a byte that says which, with flags, and the bytes of its arguments. What
+ * it returns, the text that is read, the counters and the pages in use are compared
+ * after each. A difference aborts, and so does what the shims find.
+ */
+#include "model.h"
+
+#define NMI_LEN_MAX 255
+
+enum call {
+	WRITE,
+	WRITE_MANY,
+	STAGE,
+	COMMIT,
+	READ,
+	READ_FAULT,
+	READ_KILLED,
+	RENEW,
+	NR_CALLS,
+};
+
+/* Flags of the byte that says which call */
+#define REFUSE	0x80	/* there is no page to be had */
+#define NMI	0x40	/* an NMI writes where a page is allocated */
+#define CPU	0x30	/* the CPU, of 4 */
+
+struct input {
+	const u8 *data;
+	size_t left;
+};
+
+static struct model model;
+static struct bpf_stream *stream;
+static struct bpf_stream_group group;
+static char nmi_text[NMI_LEN_MAX];
+static unsigned int nmi_len;
+static u32 seed;
+
+static unsigned int next_byte(struct input *in)
+{
+	if (!in->left)
+		return 0;
+
+	in->left--;
+	return *in->data++;
+}
+
+static unsigned int next_word(struct input *in)
+{
+	unsigned int low = next_byte(in);
+
+	return low | next_byte(in) << 8;
+}
+
+/* Of a buffer: mostly of some messages, at times of all */
+static unsigned int next_size(struct input *in)
+{
+	unsigned int size = next_word(in);
+
+	return size >= 0xf000 ? CAPACITY : size % (4 * MAX_BPRINTF_BUF);
+}
+
+static unsigned int next_text(struct input *in, char *text)
+{
+	unsigned int len = next_word(in) % MAX_BPRINTF_BUF;
+
+	make_text(text, len, seed++);
+	return len;
+}
+
+static void on_nmi(void)
+{
+	shim.page_hook = NULL;
+	die_if(bpf_stream_write(stream, nmi_text, nmi_len) != model.nmi_ret);
+	nmi_len = 0;
+}
+
+/* Either both get an NMI or none: the model has been called before. */
+static void expect_nmi(struct input *in, bool wanted)
+{
+	nmi_len = wanted ? next_byte(in) : 0;
+	make_text(nmi_text, nmi_len, seed++);
+	model.nmi_text = nmi_text;
+	model.nmi_len = nmi_len;
+	shim.page_hook = nmi_len ? on_nmi : NULL;
+}
+
+static void end_nmi(void)
+{
+	die_if(model.nmi_len != nmi_len);
+	model.nmi_len = 0;
+	shim.page_hook = NULL;
+}
+
+static void do_write(struct input *in)
+{
+	char text[MAX_BPRINTF_BUF];
+	unsigned int len = next_text(in, text);
+	int ret = model_write(&model, text, len);
+
+	die_if(write_text(stream, text, len) != ret);
+}
+
+static void do_write_many(struct input *in)
+{
+	unsigned int i, len, n = next_byte(in);
+	char text[MAX_BPRINTF_BUF];
+	int ret;
+
+	len = next_text(in, text);
+	for (i = 0; i < n; i++) {
+		ret = model_write(&model, text, len);
+		die_if(write_text(stream, text, len) != ret);
+	}
+}
+
+static void do_stage(struct input *in)
+{
+	char text[MAX_BPRINTF_BUF];
+	unsigned int len = next_text(in, text);
+	int ret;
+
+	if (model.nr_staged == MAX_STAGED)
+		return;
+
+	ret = model_stage(&model, text, len);
+	die_if(stage_text(&group, text, len) != ret);
+}
+
+static void do_commit(void)
+{
+	int ret = model_commit(&model);
+
+	group.stream = stream;
+	die_if(bpf_stream_stage_commit(&group) != ret);
+	group = (struct bpf_stream_group){ .stream = stream };
+}
+
+/* Reads up to @size bytes, of which @room can be written, and compares. */
+static void read_and_compare(unsigned int size, unsigned int room, bool killed)
+{
+	static char want[CAPACITY], got[CAPACITY];
+	bool has_text = model.unread;
+	int n, expected;
+
+	current->faults = room < size;
+	current->user_room = room;
+	current->killed_in_copy = killed;
+
+	expected = model_read(&model, want, min(size, room), killed);
+	if (!expected && size && has_text)
+		expected = -EFAULT;
+	n = bpf_stream_read(stream, got, size);
+	current->faults = false;
+	current->killed_in_copy = false;
+	current->killed = false;
+
+	die_if(n != expected);
+	die_if(n > 0 && memcmp(want, got, n));
+}
+
+static void renew(void)
+{
+	do_commit();
+	bpf_stream_put(stream);
+	die_if(shim.pages || shim.objects);
+	stream = bpf_stream_alloc();
+	group = (struct bpf_stream_group){ .stream = stream };
+	nmi_len = 0;
+	model_init(&model);
+}
+
+static void compare_state(void)
+{
+	enum bpf_stream_stat stat;
+
+	die_if(atomic_read(&stream->unread) != model.unread);
+	die_if(atomic_read(&stream->pages) != model.pages);
+	die_if(shim.pages != model.pages);
+	die_if(bpf_stream_has_text(stream) != !!model.unread);
+	for (stat = 0; stat < BPF_STREAM_NR_STATS; stat++)
+		die_if(bpf_stream_stat(stream, stat) != model.stats[stat]);
+}
+
+static void do_call(enum call call, struct input *in)
+{
+	unsigned int size;
+
+	switch (call) {
+	case WRITE:
+		do_write(in);
+		break;
+	case WRITE_MANY:
+		do_write_many(in);
+		break;
+	case STAGE:
+		do_stage(in);
+		break;
+	case COMMIT:
+		do_commit();
+		break;
+	case READ:
+		read_and_compare(next_size(in), UINT_MAX, false);
+		break;
+	case READ_FAULT:
+		size = next_size(in);
+		read_and_compare(size, next_size(in), false);
+		break;
+	case READ_KILLED:
+		read_and_compare(next_size(in), UINT_MAX, true);
+		break;
+	default:
+		renew();
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct input in = { .data = data, .left = size };
+	unsigned int byte;
+
+	seed = 0;
+	stream = bpf_stream_alloc();
+	group = (struct bpf_stream_group){ .stream = stream };
+	model_init(&model);
+
+	while (in.left) {
+		byte = next_byte(&in);
+		current->cpu = (byte & CPU) / 0x10;
+		shim.fail_pages = byte & REFUSE ? 1 : 0;
+		model.refuse = shim.fail_pages;
+		expect_nmi(&in, byte & NMI);
+		do_call(byte % NR_CALLS, &in);
+		end_nmi();
+		compare_state();
+	}
+
+	shim.fail_pages = 0;
+	do_commit();
+	bpf_stream_put(stream);
+	die_if(shim.pages || shim.objects);
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory: pages from a pool that a signal handler may use too, small allocations,
+ * and the user's buffer. All are counted, and all can be made to fail.
+ */
+#ifndef _SHIM_LINUX_MM_H
+#define _SHIM_LINUX_MM_H
+
+#include <linux/sched.h>
+
+/* The least that a kernel may be built with: reaching it takes few messages. */
+#define CONFIG_BPF_STREAMS_CAPACITY 65536
+
+#define PAGE_SIZE	4096UL
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
+#define NUMA_NO_NODE	(-1)
+
+#define GFP_KERNEL	0
+#define __GFP_ZERO	1
+#define bpf_memcg_flags(gfp) (gfp)
+
+void *kmalloc(size_t size, gfp_t gfp);
+void kfree(void *ptr);
+
+/* There is no struct page: the address of a page stands for it. */
+struct page;
+
+struct page *alloc_pages_nolock(int nid, unsigned int order);
+void free_pages_nolock(struct page *page, unsigned int order);
+
+static inline void *page_address(struct page *page)
+{
+	return page;
+}
+
+static inline struct page *virt_to_page(void *addr)
+{
+	return addr;
+}
+
+unsigned long copy_to_user(void __user *to, const void *from, unsigned long len);
+
+#endif /* _SHIM_LINUX_MM_H */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The C library's own <linux/types.h> has the uapi's types; the kernel's are added. */
+#ifndef _SHIM_LINUX_TYPES_H
+#define _SHIM_LINUX_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include_next <linux/types.h>
+
+typedef __u8 u8;
+typedef __s16 s16;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef unsigned int gfp_t;
+
+#define U16_MAX 0xffff
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long counter;
+} local_t;
+
+#endif /* _SHIM_LINUX_TYPES_H */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a stream is to do. */
+#include "model.h"
+
+void model_init(struct model *m)
+{
+	memset(m, 0, offsetof(struct model, staged));
+}
+
+static void page_check_free(struct model *m, struct model_page *page)
+{
+	if (page->records || page->in_use)
+		return;
+
+	page->charged = false;
+	m->pages--;
+}
+
+static unsigned int page_find(const struct model *m)
+{
+	unsigned int i = 0;
+
+	while (m->page[i].charged)
+		i++;
+
+	return i;
+}
+
+static void run_nmi(struct model *m)
+{
+	unsigned int len = m->nmi_len;
+
+	m->nmi_len = 0;
+	if (len)
+		m->nmi_ret = model_write(m, m->nmi_text, len);
+}
+
+/* The CPU gets a new page, whether or not an NMI has just given it another. */
+static int page_new(struct model *m, int cpu)
+{
+	struct model_page *page;
+	unsigned int i;
+
+	if (m->pages == PAGE_LIMIT)
+		return -ENOSPC;
+
+	i = page_find(m);
+	page = &m->page[i];
+	*page = (struct model_page){ .in_use = true, .charged = true };
+	m->pages++;
+
+	run_nmi(m);
+	if (m->refuse) {
+		page->in_use = false;
+		page_check_free(m, page);
+		return -ENOMEM;
+	}
+
+	if (m->cpu_has_page[cpu]) {
+		m->page[m->cpu_page[cpu]].in_use = false;
+		page_check_free(m, &m->page[m->cpu_page[cpu]]);
+	}
+	m->cpu_has_page[cpu] = true;
+	m->cpu_page[cpu] = i;
+	m->cpu_room[cpu] = PAGE_ROOM;
+	return 0;
+}
+
+static int rec_new(struct model *m, struct model_rec *rec, const char *text,
+		   unsigned int len)
+{
+	/* A pointer, the length, the text, rounded up to a multiple of a pointer */
+	unsigned int size = (8 + 2 + len + 7) / 8 * 8;
+	int err, cpu = current->cpu;
+
+	if (m->cpu_room[cpu] < size) {
+		err = page_new(m, cpu);
+		if (err)
+			return err;
+	}
+
+	m->cpu_room[cpu] -= size;
+	rec->page = m->cpu_page[cpu];
+	rec->at = 0;
+	rec->len = len;
+	memcpy(rec->text, text, len);
+	m->page[rec->page].records++;
+	return 0;
+}
+
+static void rec_free(struct model *m, const struct model_rec *rec)
+{
+	m->page[rec->page].records--;
+	page_check_free(m, &m->page[rec->page]);
+}
+
+static void enqueue(struct model *m, const struct model_rec *rec)
+{
+	die_if(m->nr == NR_RECORDS);
+	m->queue[(m->first + m->nr++) % NR_RECORDS] = *rec;
+	m->stats[BPF_STREAM_WRITTEN_MSGS]++;
+	m->stats[BPF_STREAM_WRITTEN_BYTES] += rec->len;
+}
+
+static void drop(struct model *m, unsigned int msgs, unsigned int bytes)
+{
+	m->stats[BPF_STREAM_DROPPED_MSGS] += msgs;
+	m->stats[BPF_STREAM_DROPPED_BYTES] += bytes;
+}
+
+int model_write(struct model *m, const char *text, unsigned int len)
+{
+	struct model_rec rec;
+	int err;
+
+	if (!len)
+		return 0;
+	if (len > CAPACITY - m->unread) {
+		drop(m, 1, len);
+		return -ENOSPC;
+	}
+
+	m->unread += len;
+	err = rec_new(m, &rec, text, len);
+	if (err) {
+		m->unread -= len;
+		drop(m, 1, len);
+		return err;
+	}
+
+	enqueue(m, &rec);
+	return 0;
+}
+
+int model_stage(struct model *m, const char *text, unsigned int len)
+{
+	if (!len)
+		return m->err;
+
+	m->staged_msgs++;
+	m->staged_bytes += len;
+	if (!m->err && m->staged_bytes > CAPACITY - m->unread)
+		m->err = -ENOSPC;
+	if (m->err)
+		return m->err;
+
+	m->err = rec_new(m, &m->staged[m->nr_staged], text, len);
+	if (!m->err)
+		m->nr_staged++;
+	return m->err;
+}
+
+int model_commit(struct model *m)
+{
+	unsigned int i;
+	int err = m->err;
+
+	if (!err && m->staged_bytes > CAPACITY - m->unread)
+		err = -ENOSPC;
+
+	for (i = 0; i < m->nr_staged; i++) {
+		if (err)
+			rec_free(m, &m->staged[i]);
+		else
+			enqueue(m, &m->staged[i]);
+	}
+	if (err)
+		drop(m, m->staged_msgs, m->staged_bytes);
+	else
+		m->unread += m->staged_bytes;
+
+	m->nr_staged = 0;
+	m->staged_msgs = 0;
+	m->staged_bytes = 0;
+	m->err = 0;
+	return err;
+}
+
+unsigned int model_read(struct model *m, char *buf, unsigned int len, bool one)
+{
+	unsigned int n, sum = 0;
+	struct model_rec *rec;
+
+	while (sum < len && m->nr) {
+		rec = &m->queue[m->first];
+		n = min(len - sum, rec->len - rec->at);
+		memcpy(buf + sum, rec->text + rec->at, n);
+		sum += n;
+		rec->at += n;
+		if (rec->at == rec->len) {
+			rec_free(m, rec);
+			m->first = (m->first + 1) % NR_RECORDS;
+			m->nr--;
+		}
+		if (one)
+			break;
+	}
+
+	m->unread -= sum;
+	return sum;
+}

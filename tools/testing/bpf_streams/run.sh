@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# run.sh DIR: runs the programs in DIR for a bounded time, as one TAP stream. Names
+# of test points start with the program's. SEED= repeats the random choices.
+
+dir=$1
+points=0
+failed=0
+
+: "${SEED:=$((RANDOM * 32768 + RANDOM + 1))}"
+export SEED
+
+point() {
+	points=$((points + 1))
+	echo "$1 $points - $2"
+	[[ $1 == ok ]] || failed=$((failed + 1))
+}
+
+# run NAME [SETTING=VALUE]...: the program's points, and one more if it ends badly
+run() {
+	local name=$1 before=$failed line
+
+	echo "# $*"
+	shift
+	while IFS= read -r line; do
+		case $line in
+		'ok '*' - '*)
+			point ok "$name: ${line#*' - '}"
+			;;
+		'not ok '*' - '*)
+			point 'not ok' "$name: ${line#*' - '}"
+			;;
+		'TAP version'*|1..*|'status 0')
+			;;
+		'status '*)
+			((failed > before)) || point 'not ok' "$name: $line"
+			;;
+		*)
+			echo "# ${line#\# }"
+			;;
+		esac
+	done < <(env "$@" "$dir/$name" 2>&1; echo "status $?")
+}
+
+# The fuzzer has no test points, and says much.
+fuzz() {
+	local log=$dir/build/fuzz.log
+
+	echo "# fuzzer $*"
+	if (cd "$dir/build" && "$dir/fuzzer" -seed="$SEED" "$@" >"$log" 2>&1); then
+		point ok "fuzzer: the stream does as the model"
+	else
+		sed 's/^/# /' "$log"
+		point 'not ok' "fuzzer: the stream does as the model"
+	fi
+}
+
+echo "TAP version 13"
+echo "# SEED=$SEED"
+run unit-plain
+run unit-asan
+run unit-tsan
+run step-plain
+run step-asan STRIDE=13	# each step takes longer, and there are more
+run stress-plain
+run stress-asan
+run stress-tsan MESSAGES=300
+run order-tsan
+fuzz -runs=40000 -max_len=256 -len_control=0
+echo "1..$points"
+((failed == 0))

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The simulated kernel: CPUs, interrupts, locks and memory. */
+#include <stdio.h>
+#include <sched.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+
+/* Nobody may use the memory until it is allocated. */
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+
+static void forbid(const void *mem, size_t size)
+{
+	__asan_poison_memory_region(mem, size);
+}
+
+static void allow(const void *mem, size_t size)
+{
+	__asan_unpoison_memory_region(mem, size);
+}
+#else
+static void forbid(const void *mem, size_t size)
+{
+}
+
+static void allow(const void *mem, size_t size)
+{
+}
+#endif
+
+struct shim shim;
+__thread struct task_struct shim_task;
+
+static pthread_mutex_t cpu_locks[NR_CPUS] = {
+	[0 ... NR_CPUS - 1] = PTHREAD_MUTEX_INITIALIZER,
+};
+
+void shim_bug(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "Bail out! %s:%d: %s\n", file, line, what);
+	abort();
+}
+
+u32 shim_random(u32 limit)
+{
+	u64 x = current->random + 0x9e3779b97f4a7c15;
+
+	current->random = x;
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+	return (u32)(x >> 32) % limit;
+}
+
+/* CPUs and interrupts */
+
+/*
+ * The count tells a signal handler whether the thread holds its CPU, so it is not 0
+ * only while that is certain.
+ */
+void preempt_disable(void)
+{
+	if (!current->preempt_count)
+		pthread_mutex_lock(&cpu_locks[current->cpu]);
+	current->preempt_count++;
+}
+
+static void run_raised(void)
+{
+	struct irq_work *work, *next;
+
+	for (work = xchg(&current->raised, NULL); work; work = next) {
+		next = work->next;
+		/* Paired with irq_work_sync() */
+		smp_store_release(&work->pending, false);
+		work->func(work);
+	}
+}
+
+void preempt_enable(void)
+{
+	if (--current->preempt_count)
+		return;
+
+	pthread_mutex_unlock(&cpu_locks[current->cpu]);
+	run_raised();
+}
+
+void shim_assert_on_cpu(void)
+{
+	die_if(!current->preempt_count);
+}
+
+bool irq_work_queue(struct irq_work *work)
+{
+	if (xchg(&work->pending, true))
+		return false;
+
+	__atomic_fetch_add(&work->queued, 1, __ATOMIC_RELAXED);
+	work->next = current->raised;
+	while (!try_cmpxchg(&current->raised, &work->next, work))
+		;
+	if (!current->preempt_count)
+		run_raised();
+
+	return true;
+}
+
+void irq_work_sync(struct irq_work *work)
+{
+	/* Paired with run_raised() */
+	while (smp_load_acquire(&work->pending))
+		sched_yield();
+}
+
+void wake_up_all(wait_queue_head_t *wait)
+{
+	int i, n = __atomic_load_n(&wait->sleepers, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_add(&wait->wakes, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < n; i++)
+		sem_post(&wait->sem);
+}
+
+/* Locks */
+
+void mutex_init(struct mutex *lock)
+{
+	pthread_mutex_init(&lock->mutex, NULL);
+	lock->owner = NULL;
+}
+
+void mutex_destroy(struct mutex *lock)
+{
+	pthread_mutex_destroy(&lock->mutex);
+}
+
+int mutex_lock_interruptible(struct mutex *lock)
+{
+	if (pthread_mutex_trylock(&lock->mutex)) {
+		if (current->signal || current->killed)
+			return -EINTR;
+		pthread_mutex_lock(&lock->mutex);
+	}
+
+	__atomic_store_n(&lock->owner, current, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void mutex_unlock(struct mutex *lock)
+{
+	die_if(READ_ONCE(lock->owner) != current);
+	__atomic_store_n(&lock->owner, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&lock->mutex);
+}
+
+/* Small allocations */
+
+static void *object_alloc(size_t size, gfp_t gfp)
+{
+	void *ptr;
+
+	if (shim.fail_object && !--shim.fail_object)
+		return NULL;
+
+	ptr = aligned_alloc(64, (size + 63) & ~63UL);
+	die_if(!ptr);
+	memset(ptr, gfp & __GFP_ZERO ? 0 : 0xa5, size);
+	__atomic_fetch_add(&shim.objects, 1, __ATOMIC_RELAXED);
+	return ptr;
+}
+
+void *kmalloc(size_t size, gfp_t gfp)
+{
+	return object_alloc(size, gfp);
+}
+
+void kfree(void *ptr)
+{
+	if (!ptr)
+		return;
+
+	__atomic_fetch_sub(&shim.objects, 1, __ATOMIC_RELAXED);
+	free(ptr);
+}
+
+/* What the pointer itself points to is no CPU's, see per_cpu_ptr(). */
+void *shim_percpu_alloc(size_t size, gfp_t gfp)
+{
+	char *ptr;
+
+	die_if(size > PERCPU_STRIDE);
+	ptr = object_alloc((num_possible_cpus() + 1) * PERCPU_STRIDE, gfp);
+	if (ptr)
+		forbid(ptr, PERCPU_STRIDE);
+
+	return ptr;
+}
+
+void free_percpu(void *ptr)
+{
+	if (ptr)
+		allow(ptr, PERCPU_STRIDE);
+	kfree(ptr);
+}
+
+/*
+ * Pages
+ *
+ * The pool is searched from where the last search ended, so that a page is not used
+ * again soon. Freeing writes to all of the page: ThreadSanitizer reports whoever uses
+ * it without being ordered before, and who writes to it later is seen when it is
+ * allocated again.
+ */
+#define POOL_PAGES 512
+#define POISON 0x6b
+
+static struct {
+	char mem[POOL_PAGES][PAGE_SIZE] __aligned(PAGE_SIZE);
+	bool used[POOL_PAGES];
+	bool poisoned[POOL_PAGES];
+	unsigned int next;
+} pool;
+
+static bool page_refused(void)
+{
+	unsigned int n = __atomic_add_fetch(&shim.page_calls, 1, __ATOMIC_RELAXED);
+
+	if (shim.fail_pages && n % shim.fail_pages == 0)
+		return true;
+
+	return shim.fail_pages_odds && !shim_random(shim.fail_pages_odds);
+}
+
+static unsigned int pool_take(void)
+{
+	unsigned int i, tries;
+
+	for (tries = 0; tries < POOL_PAGES; tries++) {
+		i = __atomic_fetch_add(&pool.next, 1, __ATOMIC_RELAXED) % POOL_PAGES;
+		if (!__atomic_exchange_n(&pool.used[i], true, __ATOMIC_ACQUIRE))
+			return i;
+	}
+
+	shim_bug("the pool is empty", __FILE__, __LINE__);
+	return 0;
+}
+
+static void check_poison(unsigned int i)
+{
+	const char *mem = pool.mem[i];
+
+	if (shim.no_poison || !pool.poisoned[i])
+		return;
+
+	die_if(mem[0] != POISON || memcmp(mem, mem + 1, PAGE_SIZE - 1));
+}
+
+struct page *alloc_pages_nolock(int nid, unsigned int order)
+{
+	unsigned int i;
+
+	die_if(order);
+	shim_assert_on_cpu();
+	if (shim.page_hook)
+		shim.page_hook();
+	if (page_refused())
+		return NULL;
+
+	i = pool_take();
+	allow(pool.mem[i], PAGE_SIZE);
+	check_poison(i);
+	__atomic_fetch_add(&shim.pages, 1, __ATOMIC_RELAXED);
+	return (struct page *)pool.mem[i];
+}
+
+void free_pages_nolock(struct page *page, unsigned int order)
+{
+	unsigned long i = ((char *)page - pool.mem[0]) / PAGE_SIZE;
+
+	die_if(order || i >= POOL_PAGES || (char *)page != pool.mem[i]);
+	die_if(!READ_ONCE(pool.used[i]));
+	if (!shim.no_poison)
+		memset(page, POISON, PAGE_SIZE);
+	pool.poisoned[i] = !shim.no_poison;
+	forbid(page, PAGE_SIZE);
+	__atomic_fetch_sub(&shim.pages, 1, __ATOMIC_RELAXED);
+	/* Paired with pool_take() */
+	smp_store_release(&pool.used[i], false);
+}
+
+/* The user's buffer */
+
+unsigned long copy_to_user(void __user *to, const void *from, unsigned long len)
+{
+	unsigned long n = len;
+
+	if (current->faults) {
+		n = min_t(unsigned long, len, current->user_room);
+		current->user_room -= n;
+	}
+
+	memcpy(to, from, n);
+	if (current->tape)
+		current->tape(from, n);
+	if (current->killed_in_copy)
+		current->killed = true;
+
+	return len - n;
+}

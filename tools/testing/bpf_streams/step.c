@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An NMI between any two instructions
+ *
+ * The processor's single-stepping traps after each instruction of a call. At the
+ * first trap of the first run, the second of the second run and so on, until a run
+ * ends before that, the trap's signal handler does what an NMI might do to the same
+ * stream on the same CPU, or a reader on another.
+ */
+#include <signal.h>
+#include <ucontext.h>
+#include "test.h"
+
+#define FLAG_TF 0x100
+
+static struct bpf_stream *stream;
+static unsigned long stride;
+
+/* How many traps there were, and at which of them the NMI comes */
+static struct {
+	unsigned long now;
+	unsigned long at;
+	void (*nmi)(void);
+} step;
+
+#ifdef __x86_64__
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	if (++step.now < step.at)
+		return;
+
+	uc->uc_mcontext.gregs[REG_EFL] &= ~FLAG_TF;
+	step.nmi();
+}
+
+static void stepping(bool on)
+{
+	unsigned long long flags = __builtin_ia32_readeflags_u64();
+
+	__builtin_ia32_writeeflags_u64(on ? flags | FLAG_TF : flags & ~FLAG_TF);
+}
+#else
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+}
+
+static void stepping(bool on)
+{
+}
+#endif
+
+static bool can_step(void)
+{
+#ifdef __x86_64__
+	return true;
+#else
+	test_skip("only x86-64 is stepped through");
+	return false;
+#endif
+}
+
+/* Calls @run with 1, 2 and so on until it says that the call ends before that. */
+static void at_each_step(bool (*run)(unsigned long at), void (*nmi)(void))
+{
+	struct sigaction action = {
+		.sa_sigaction = on_trap,
+		.sa_flags = SA_SIGINFO,
+	};
+	unsigned long at = 1;
+
+	if (!can_step())
+		return;
+
+	step.nmi = nmi;
+	shim.no_poison = true;
+	sigaction(SIGTRAP, &action, NULL);
+	while (run(at))
+		at += stride;
+	expect(at > 100);
+	shim.no_poison = false;
+}
+
+/* Return: did it go on as far as @at? */
+static bool step_through(void (*call)(void), unsigned long at)
+{
+	step.now = 0;
+	step.at = at;
+	stepping(true);
+	call();
+	stepping(false);
+	return step.now >= at;
+}
+
+/* What is interrupted, and what interrupts */
+
+static char text_of_nmi[4096], text_of_thread[1024];
+static unsigned int thread_len, nmi_len;
+static int thread_ret, nmi_ret;
+static struct bpf_stream_group thread_group;
+
+static void do_write(void)
+{
+	thread_ret = bpf_stream_write(stream, text_of_thread, thread_len);
+}
+
+static void do_stage(void)
+{
+	thread_group = (struct bpf_stream_group){ .stream = stream };
+	bpf_stream_stage_write(&thread_group, text_of_thread, thread_len / 2);
+	bpf_stream_stage_write(&thread_group, text_of_thread + thread_len / 2,
+			       thread_len - thread_len / 2);
+	thread_ret = bpf_stream_stage_commit(&thread_group);
+}
+
+static void nmi_write(void)
+{
+	nmi_ret = bpf_stream_write(stream, text_of_nmi, nmi_len);
+}
+
+static void nmi_stage(void)
+{
+	struct bpf_stream_group ss = { .stream = stream };
+
+	bpf_stream_stage_write(&ss, text_of_nmi, 1);
+	bpf_stream_stage_write(&ss, text_of_nmi + 1, nmi_len - 1);
+	nmi_ret = bpf_stream_stage_commit(&ss);
+}
+
+/* More than a page, so that the cursor moves to another in any case */
+static void nmi_page(void)
+{
+	struct bpf_stream_group ss = { .stream = stream };
+	unsigned int i;
+
+	for (i = 0; i < 5; i++)
+		bpf_stream_stage_write(&ss, text_of_nmi + i * nmi_len / 5, nmi_len / 5);
+	nmi_ret = bpf_stream_stage_commit(&ss);
+}
+
+static void nmi_no_memory(void)
+{
+	unsigned int was = shim.fail_pages;
+
+	shim.fail_pages = 1;
+	nmi_page();
+	shim.fail_pages = was;
+}
+
+/**
+ * struct scenario - who interrupts whom, and when
+ * @thread: what is stepped through
+ * @nmi: what interrupts it
+ * @thread_len: text that the thread writes
+ * @nmi_len: text that the NMI writes
+ * @room: bytes left in the page of the cursor, negative: there is no page
+ * @nmi_ret: what the NMI is to get
+ */
+struct scenario {
+	void (*thread)(void);
+	void (*nmi)(void);
+	unsigned int thread_len;
+	unsigned int nmi_len;
+	int room;
+	int nmi_ret;
+};
+
+static const struct scenario *scenario;
+
+/*
+ * Leaves @room bytes in the page of the cursor, or no page if it is negative.
+ * Return: how much text is in the stream now.
+ */
+static unsigned int prepare(int room)
+{
+	unsigned int header = offsetof(struct bpf_stream_rec, text), size, sum = 0;
+	unsigned int todo = PAGE_ROOM - room;
+	char text[MAX_BPRINTF_BUF] = {};
+
+	if (room < 0)
+		return 0;
+
+	/* In halves, so that what is left at last is not less than a record takes */
+	while (todo) {
+		size = todo > 1000 ? ALIGN(todo / 2, 8) : todo;
+		size = min(size, 1000U);
+		bpf_stream_write(stream, text, size - header);
+		sum += size - header;
+		todo -= size;
+	}
+
+	return sum;
+}
+
+/* The texts of the two, in either order, the NMI's only if it was accepted */
+static void check_text(const char *buf, int len)
+{
+	bool thread_first = !memcmp(buf, text_of_thread, thread_len);
+	unsigned int nmi_text_len = nmi_ret ? 0 : nmi_len;
+	const char *of_nmi = thread_first ? buf + thread_len : buf;
+	const char *of_thread = thread_first ? buf : buf + nmi_text_len;
+
+	if (!expect_eq(len, thread_len + nmi_text_len))
+		return;
+
+	expect(!memcmp(of_nmi, text_of_nmi, nmi_text_len));
+	expect(!memcmp(of_thread, text_of_thread, thread_len));
+}
+
+static void check_result(unsigned int before)
+{
+	unsigned int sum = before + thread_len + (nmi_ret ? 0 : nmi_len);
+	static char buf[CAPACITY];
+
+	expect_eq(thread_ret, 0);
+	expect_eq(shim.pages, atomic_read(&stream->pages));
+	expect_eq(atomic_read(&stream->unread), sum);
+	expect_eq(bpf_stream_read(stream, buf, before), before);
+	check_text(buf, bpf_stream_read(stream, buf, sizeof(buf)));
+	expect_eq(atomic_read(&stream->unread), 0);
+	expect_eq(shim.pages, 1);
+
+	expect_eq(bpf_stream_stat(stream, BPF_STREAM_WRITTEN_BYTES), sum);
+	expect_eq(bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
+		  nmi_ret ? nmi_len : 0);
+}
+
+/* One run. Return: did the call go on as far as @at? */
+static bool run_to(unsigned long at)
+{
+	const struct scenario *s = scenario;
+	unsigned int before;
+
+	stream = bpf_stream_alloc();
+	preempt_disable();
+	before = prepare(s->room);
+	nmi_ret = s->nmi_ret;
+	if (step_through(s->thread, at)) {
+		expect_eq(nmi_ret, s->nmi_ret);
+		check_result(before);
+	}
+	preempt_enable();
+	put_last(stream);
+	return step.now >= step.at;
+}
+
+static void run_scenario(const struct scenario *s)
+{
+	scenario = s;
+	thread_len = s->thread_len;
+	nmi_len = s->nmi_len;
+	at_each_step(run_to, s->nmi);
+}
+
+#define SCENARIO(id, ...)						\
+static void id(void)							\
+{									\
+	static const struct scenario s = { __VA_ARGS__ };		\
+									\
+	run_scenario(&s);						\
+}
+
+SCENARIO(first_page, .thread = do_write, .nmi = nmi_write, .thread_len = 30,
+	 .nmi_len = 20, .room = -1)
+SCENARIO(within_page, .thread = do_write, .nmi = nmi_write, .thread_len = 30,
+	 .nmi_len = 20, .room = 2000)
+SCENARIO(one_fits, .thread = do_write, .nmi = nmi_write, .thread_len = 38,
+	 .nmi_len = 38, .room = 48)
+SCENARIO(none_fits, .thread = do_write, .nmi = nmi_write, .thread_len = 38,
+	 .nmi_len = 38, .room = 0)
+SCENARIO(smaller_fits, .thread = do_write, .nmi = nmi_write, .thread_len = 600,
+	 .nmi_len = 20, .room = 400)
+SCENARIO(page_by_nmi, .thread = do_write, .nmi = nmi_page, .thread_len = 38,
+	 .nmi_len = 4000, .room = 1000)
+SCENARIO(group_in_group, .thread = do_stage, .nmi = nmi_stage, .thread_len = 60,
+	 .nmi_len = 20, .room = 64)
+SCENARIO(group_of_pages, .thread = do_stage, .nmi = nmi_page, .thread_len = 1000,
+	 .nmi_len = 4000, .room = 600)
+SCENARIO(nmi_fails, .thread = do_write, .nmi = nmi_no_memory, .thread_len = 38,
+	 .nmi_len = 4000, .room = 496, .nmi_ret = -ENOMEM)
+
+/* A reader is interrupted by a writer of its own CPU. */
+
+static char read_buf[256];
+static int first_read;
+
+static void do_read(void)
+{
+	first_read = bpf_stream_read(stream, read_buf, sizeof(read_buf));
+}
+
+static void nmi_to_reader(void)
+{
+	guard(preempt)();
+	nmi_ret = bpf_stream_write(stream, "by the NMI", 10);
+}
+
+static bool read_to(unsigned long at)
+{
+	bool reached;
+	int n;
+
+	stream = bpf_stream_alloc();
+	write_str(stream, "one ");
+	write_str(stream, "two ");
+	reached = step_through(do_read, at);
+	n = bpf_stream_read(stream, read_buf + first_read, 64);
+	if (reached) {
+		expect_eq(first_read + n, 18);
+		expect(!memcmp(read_buf, "one two by the NMI", 18));
+	}
+	expect_eq(atomic_read(&stream->unread), 0);
+	put_last(stream);
+	return reached;
+}
+
+static void reader(void)
+{
+	at_each_step(read_to, nmi_to_reader);
+}
+
+/* A reader of another CPU comes while a group is written. */
+
+static void do_group(void)
+{
+	struct bpf_stream_group ss = { .stream = stream };
+
+	stage_text(&ss, text_of_thread, 20);
+	stage_text(&ss, text_of_thread + 20, 20);
+	thread_ret = bpf_stream_stage_commit(&ss);
+}
+
+/* A reader tries until it gets what is charged, so no writer may be preempted there. */
+static void read_what_there_is(void)
+{
+	do_read();
+	expect(!bpf_stream_has_text(stream) || current->preempt_count);
+}
+
+static bool group_to(unsigned long at)
+{
+	bool reached;
+	int n;
+
+	stream = bpf_stream_alloc();
+	write_str(stream, "before");
+	first_read = 0;
+	reached = step_through(do_group, at);
+	expect_eq(thread_ret, 0);
+	n = bpf_stream_read(stream, read_buf + first_read, 64);
+	expect(!first_read || first_read == 6 || first_read == 46);
+	expect_eq(first_read + n, 46);
+	expect(!memcmp(read_buf, "before", 6));
+	expect(!memcmp(read_buf + 6, text_of_thread, 40));
+	expect_counters(stream, 3, 46, 0, 0);
+	put_last(stream);
+	return reached;
+}
+
+static void read_in_group(void)
+{
+	at_each_step(group_to, read_what_there_is);
+}
+
+/* A reader of another CPU goes to sleep while a message is written. */
+
+static bool sleeps;
+
+static void go_to_sleep(void)
+{
+	stream->wait.sleepers = 1;
+	sleeps = !bpf_stream_has_text(stream);
+}
+
+static void do_wake(void)
+{
+	preempt_disable();
+	do_write();
+	preempt_enable();
+}
+
+static bool sleep_to(unsigned long at)
+{
+	bool reached;
+
+	stream = bpf_stream_alloc();
+	thread_len = 40;
+	sleeps = false;
+	reached = step_through(do_wake, at);
+	expect(!sleeps || bpf_stream_has_text(stream));
+	if (sleeps)
+		expect_eq(stream->wait.wakes, 1);
+	stream->wait.sleepers = 0;
+	put_last(stream);
+	return reached;
+}
+
+static void sleeper(void)
+{
+	at_each_step(sleep_to, go_to_sleep);
+}
+
+static const struct test tests[] = {
+	{ "there is no page yet", first_page },
+	{ "there is room for both", within_page },
+	{ "there is room for one", one_fits },
+	{ "there is room for none", none_fits },
+	{ "there is room for the NMI's only", smaller_fits },
+	{ "the NMI moves on to another page", page_by_nmi },
+	{ "a group interrupts a group", group_in_group },
+	{ "the NMI moves on while a group is staged", group_of_pages },
+	{ "the NMI has no memory", nmi_fails },
+	{ "the reader is interrupted", reader },
+	{ "a reader comes while a group is written", read_in_group },
+	{ "a reader goes to sleep while a message is written", sleeper },
+};
+
+int main(void)
+{
+	make_text(text_of_nmi, sizeof(text_of_nmi), 1);
+	make_text(text_of_thread, sizeof(text_of_thread), 2);
+	stride = env_number("STRIDE", 1);
+	return run_tests(tests, sizeof(tests) / sizeof(*tests));
+}

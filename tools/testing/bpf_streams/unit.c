@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What can be told without threads: each function, each limit, each failure. */
+#include "test.h"
+
+static struct bpf_stream *new_stream(void)
+{
+	struct bpf_stream *stream = bpf_stream_alloc();
+
+	die_if(!stream);
+	return stream;
+}
+
+static struct bpf_stream_group new_group(struct bpf_stream *stream)
+{
+	return (struct bpf_stream_group){ .stream = stream };
+}
+
+/* Writes messages of @len bytes until one is refused, and counts them. */
+static unsigned int fill(struct bpf_stream *stream, unsigned int len, int err)
+{
+	char text[MAX_BPRINTF_BUF];
+	unsigned int n = 0;
+	int ret;
+
+	make_text(text, len, len);
+	while (!(ret = write_text(stream, text, len)))
+		n++;
+	expect_eq(ret, err);
+	return n;
+}
+
+static void test_order(void)
+{
+	struct bpf_stream *stream = new_stream();
+
+	expect_eq(write_str(stream, "one "), 0);
+	expect_eq(write_str(stream, "two "), 0);
+	expect_eq(write_str(stream, "three"), 0);
+	expect_text(stream, "one two three");
+
+	expect_eq(write_str(stream, "four"), 0);
+	expect_text(stream, "four");
+	expect_counters(stream, 4, 17, 0, 0);
+	put_last(stream);
+}
+
+static void test_empty(void)
+{
+	struct bpf_stream *stream = new_stream();
+	char c = 'x';
+
+	expect_eq(bpf_stream_read(stream, &c, 1), 0);
+	expect_eq(write_text(stream, "", 0), 0);
+	expect_eq(bpf_stream_read(stream, &c, 1), 0);
+	expect_eq(shim.pages, 0);
+
+	expect_eq(write_str(stream, "y"), 0);
+	expect_eq(bpf_stream_read(stream, &c, 0), 0);
+	expect(bpf_stream_has_text(stream));
+	expect_eq(bpf_stream_read(stream, &c, 1), 1);
+	expect_eq(c, 'y');
+	expect(!bpf_stream_has_text(stream));
+	expect_counters(stream, 1, 1, 0, 0);
+	put_last(stream);
+}
+
+/* With every size of the buffer, what is read is what was written. */
+static void test_partial(void)
+{
+	static const char text[] = "a bc def ghij klmno";
+	unsigned int chunk, pos, todo, len = sizeof(text) - 1;
+	struct bpf_stream *stream = new_stream();
+	char buf[sizeof(text)];
+
+	for (chunk = 1; chunk <= len; chunk++) {
+		write_text(stream, text, 2);
+		write_text(stream, text + 2, 3);
+		write_text(stream, text + 5, 4);
+		write_text(stream, text + 9, len - 9);
+		for (pos = 0; pos < len; pos += todo) {
+			todo = min(chunk, len - pos);
+			memset(buf, 0, sizeof(buf));
+			expect_eq(bpf_stream_read(stream, buf, chunk), todo);
+			expect(!memcmp(buf, text + pos, todo));
+			expect_eq(buf[todo], 0);
+			expect_eq(atomic_read(&stream->unread), len - pos - todo);
+		}
+		expect_eq(bpf_stream_read(stream, buf, chunk), 0);
+	}
+
+	put_last(stream);
+}
+
+/* The buffer is filled across the records of the backlog and those of the log. */
+static void test_refill(void)
+{
+	struct bpf_stream *stream = new_stream();
+	char buf[16] = {};
+
+	write_str(stream, "12345");
+	write_str(stream, "678");
+	expect_eq(bpf_stream_read(stream, buf, 3), 3);
+	write_str(stream, "9A");
+	write_str(stream, "BC");
+	expect_eq(bpf_stream_read(stream, buf + 3, 8), 8);
+	expect_eq(bpf_stream_read(stream, buf + 11, 5), 1);
+	expect(!memcmp(buf, "123456789ABC", 12));
+	put_last(stream);
+}
+
+/* Each length, and each place in a page that a record can have */
+static void test_lengths(void)
+{
+	char text[MAX_BPRINTF_BUF], buf[MAX_BPRINTF_BUF];
+	struct bpf_stream *stream = new_stream();
+	unsigned int len;
+
+	for (len = 1; len < MAX_BPRINTF_BUF; len++) {
+		make_text(text, len, len);
+		expect_eq(write_text(stream, text, len), 0);
+		expect_eq(bpf_stream_read(stream, buf, sizeof(buf)), len);
+		expect(!memcmp(text, buf, len));
+		expect_eq(shim.pages, 1);
+	}
+
+	put_last(stream);
+}
+
+static void test_capacity(void)
+{
+	struct bpf_stream *stream = new_stream();
+	unsigned int n, rest;
+	char buf[1000];
+
+	n = fill(stream, 1000, -ENOSPC);
+	expect_eq(n, CAPACITY / 1000);
+	expect_eq(atomic_read(&stream->unread), n * 1000);
+
+	rest = CAPACITY - n * 1000;
+	expect_eq(write_text(stream, buf, rest + 1), -ENOSPC);
+	expect_eq(write_text(stream, buf, rest), 0);
+	expect_eq(write_text(stream, buf, 1), -ENOSPC);
+	expect_eq(atomic_read(&stream->unread), CAPACITY);
+
+	/* Room is what was read, be it a part of a message only. */
+	expect_eq(bpf_stream_read(stream, buf, 7), 7);
+	expect_eq(write_text(stream, buf, 8), -ENOSPC);
+	expect_eq(write_text(stream, buf, 7), 0);
+	expect_eq(drain(stream, 999), CAPACITY);
+	expect_counters(stream, n + 2, CAPACITY + 7, 4, 1000 + rest + 1 + 1 + 8);
+	put_last(stream);
+}
+
+static void test_no_memory(void)
+{
+	struct bpf_stream *stream = new_stream();
+
+	shim.fail_pages = 1;
+	expect_eq(write_str(stream, "lost"), -ENOMEM);
+	expect_eq(atomic_read(&stream->unread), 0);
+	expect_eq(atomic_read(&stream->pages), 0);
+	shim.fail_pages = 0;
+
+	expect_eq(write_str(stream, "one "), 0);
+	shim.fail_pages = 1;
+	expect_eq(write_str(stream, "two"), 0);
+	shim.fail_pages = 0;
+	expect_text(stream, "one two");
+	expect_counters(stream, 2, 7, 1, 4);
+	put_last(stream);
+}
+
+/* As often as it is tried: what fails must not use up anything. */
+static void test_failures_leave_nothing(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss;
+	unsigned int i;
+
+	shim.fail_pages = 1;
+	for (i = 0; i < 2 * CAPACITY / 100; i++) {
+		ss = new_group(stream);
+		expect_eq(stage_str(&ss, "0123456789"), -ENOMEM);
+		expect_eq(bpf_stream_stage_commit(&ss), -ENOMEM);
+		expect_eq(fill(stream, 100, -ENOMEM), 0);
+	}
+	shim.fail_pages = 0;
+
+	expect_eq(fill(stream, 512, -ENOSPC), CAPACITY / 512);
+	for (i = 0; i < 2 * CAPACITY / 100; i++)
+		expect_eq(fill(stream, 100, -ENOSPC), 0);
+	expect_eq(atomic_read(&stream->unread), CAPACITY);
+	expect_eq(shim.pages, atomic_read(&stream->pages));
+	put_last(stream);
+}
+
+static void test_page_limit(void)
+{
+	unsigned int per_page = PAGE_ROOM / bpf_stream_rec_size(1);
+	struct bpf_stream *stream = new_stream();
+	unsigned int n;
+	char buf[256];
+
+	n = fill(stream, 1, -ENOSPC);
+	expect_eq(n, PAGE_LIMIT * per_page);
+	expect_eq(shim.pages, PAGE_LIMIT);
+	expect_eq(atomic_read(&stream->unread), n);
+
+	/* A page's worth read is a page's worth of room. */
+	expect_eq(bpf_stream_read(stream, buf, per_page), per_page);
+	expect_eq(shim.pages, PAGE_LIMIT - 1);
+	expect_eq(fill(stream, 1, -ENOSPC), per_page);
+
+	expect_eq(drain(stream, 4096), n);
+	expect_eq(shim.pages, 1);
+	expect_counters(stream, n + per_page, n + per_page, 2, 2);
+	put_last(stream);
+}
+
+/* Pages go as their last record does, but for that of the cursor. */
+static void test_pages_held(void)
+{
+	unsigned int size = bpf_stream_rec_size(500), i, left;
+	unsigned int per_page = PAGE_ROOM / size;
+	struct bpf_stream *stream = new_stream();
+	char buf[500] = {};
+
+	for (i = 0; i < 3 * per_page + 1; i++) {
+		expect_eq(write_text(stream, buf, sizeof(buf)), 0);
+		expect_eq(shim.pages, i / per_page + 1);
+	}
+	for (i = 1; i <= 3 * per_page + 1; i++) {
+		expect_eq(bpf_stream_read(stream, buf, 499), 499);
+		left = min(3U, 3 - (i - 1) / per_page);
+		expect_eq(shim.pages, left + 1);
+		expect_eq(bpf_stream_read(stream, buf, 1), 1);
+		expect_eq(shim.pages, 3 - min(3U, i / per_page) + 1);
+		expect_eq(atomic_read(&stream->pages), shim.pages);
+	}
+
+	put_last(stream);
+}
+
+/* A drained stream holds a page for each CPU that printed, for all sizes. */
+static void test_cpus(void)
+{
+	struct bpf_stream *stream = new_stream();
+	unsigned int len;
+	char text[900];
+
+	for (len = 1; len < sizeof(text); len++) {
+		make_text(text, len, len);
+		current->cpu = len % num_possible_cpus();
+		expect_eq(write_text(stream, text, len), 0);
+		expect_eq(shim.pages, min_t(int, len, num_possible_cpus()));
+		expect_eq(drain(stream, 64), len);
+	}
+
+	current->cpu = 0;
+	put_last(stream);
+}
+
+static void test_group(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss = new_group(stream);
+
+	expect_eq(stage_str(&ss, "[one "), 0);
+	expect_eq(stage_str(&ss, ""), 0);
+	expect_eq(stage_str(&ss, "two "), 0);
+	expect_eq(write_str(stream, "before "), 0);
+	current->cpu = 1;
+	expect_eq(stage_str(&ss, "three]"), 0);
+	expect_eq(atomic_read(&stream->unread), 7);
+	expect_eq(bpf_stream_stage_commit(&ss), 0);
+	current->cpu = 0;
+	expect_eq(write_str(stream, " after"), 0);
+	expect_text(stream, "before [one two three] after");
+	expect_counters(stream, 5, 28, 0, 0);
+	put_last(stream);
+}
+
+static void test_group_of_nothing(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss = new_group(stream);
+
+	expect_eq(bpf_stream_stage_commit(&ss), 0);
+	ss = new_group(stream);
+	expect_eq(stage_str(&ss, ""), 0);
+	expect_eq(bpf_stream_stage_commit(&ss), 0);
+	expect_text(stream, "");
+	expect_counters(stream, 0, 0, 0, 0);
+
+	ss = (struct bpf_stream_group){ .err = -ENOENT };
+	expect_eq(bpf_stream_stage_commit(&ss), -ENOENT);
+	put_last(stream);
+}
+
+/* The group is lost as a whole, whichever of its messages is. */
+static void test_group_no_memory(void)
+{
+	char text[MAX_BPRINTF_BUF - 1] = {};
+	struct bpf_stream *stream;
+	struct bpf_stream_group ss;
+	unsigned int i, at;
+
+	for (at = 1; at <= 4; at++) {
+		stream = new_stream();
+		ss = new_group(stream);
+		shim.page_calls = 0;
+		shim.fail_pages = at;
+		/* Three fit a page, so messages 1, 4, 7 and 10 ask for one. */
+		for (i = 0; i < 12; i++)
+			expect_eq(stage_text(&ss, text, sizeof(text)),
+				  i < (at - 1) * 3 ? 0 : -ENOMEM);
+		shim.fail_pages = 0;
+		expect_eq(stage_str(&ss, "too late"), -ENOMEM);
+		expect_eq(stage_str(&ss, ""), -ENOMEM);
+		expect_eq(bpf_stream_stage_commit(&ss), -ENOMEM);
+		expect_eq(shim.pages, at > 1);
+		expect_text(stream, "");
+		expect_counters(stream, 0, 0, 13, 12 * sizeof(text) + 8);
+		put_last(stream);
+	}
+}
+
+static void test_group_no_room(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss = new_group(stream);
+	char buf[CAPACITY % 1000 + 1];
+	unsigned int n;
+
+	/* There was room when it was staged, but not when it was committed. */
+	expect_eq(stage_str(&ss, "one"), 0);
+	expect_eq(stage_str(&ss, "two"), 0);
+	n = fill(stream, 1000, -ENOSPC);
+	expect_eq(write_text(stream, buf, CAPACITY % 1000), 0);
+	expect_eq(bpf_stream_stage_commit(&ss), -ENOSPC);
+	expect_eq(atomic_read(&stream->unread), CAPACITY);
+	expect_counters(stream, n + 1, CAPACITY, 3, 1006);
+
+	/* Exactly enough, and one byte less */
+	expect_eq(bpf_stream_read(stream, buf, 6), 6);
+	ss = new_group(stream);
+	expect_eq(stage_str(&ss, "one"), 0);
+	expect_eq(stage_str(&ss, "two"), 0);
+	expect_eq(bpf_stream_stage_commit(&ss), 0);
+	expect_eq(bpf_stream_read(stream, buf, 5), 5);
+	ss = new_group(stream);
+	expect_eq(stage_str(&ss, "one"), 0);
+	expect_eq(stage_str(&ss, "two"), -ENOSPC);
+	expect_eq(bpf_stream_stage_commit(&ss), -ENOSPC);
+	expect_eq(drain(stream, 1024), CAPACITY - 5);
+	expect_eq(shim.pages, 1);
+	put_last(stream);
+}
+
+/* More than a stream can hold is refused before it takes the memory. */
+static void test_group_too_big(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss = new_group(stream);
+	char text[1000] = {};
+	unsigned int i;
+
+	for (i = 1; i <= 1000; i++)
+		expect_eq(stage_text(&ss, text, sizeof(text)),
+			  i * sizeof(text) > CAPACITY ? -ENOSPC : 0);
+	expect(shim.pages <= CAPACITY / 4000 + 1);
+	expect_eq(bpf_stream_stage_commit(&ss), -ENOSPC);
+	expect_counters(stream, 0, 0, 1000, 1000 * sizeof(text));
+	expect_eq(shim.pages, 1);
+	put_last(stream);
+}
+
+/* What the buffer did not receive stays, wherever the buffer ends. */
+static void test_fault(void)
+{
+	static const char text[] = "one two three";
+	struct bpf_stream *stream = new_stream();
+	char buf[sizeof(text)] = {};
+	int room, len = sizeof(text) - 1;
+
+	for (room = 0; room < len; room++) {
+		write_text(stream, text, 4);
+		write_text(stream, text + 4, 4);
+		write_text(stream, text + 8, 5);
+		current->faults = true;
+		current->user_room = room;
+		expect_eq(bpf_stream_read(stream, buf, len), room ?: -EFAULT);
+		expect_eq(bpf_stream_read(stream, buf, len), -EFAULT);
+		expect_eq(atomic_read(&stream->unread), len - room);
+		current->faults = false;
+		expect_eq(bpf_stream_read(stream, buf + room, len), len - room);
+		expect(!memcmp(buf, text, len));
+	}
+
+	/* Nothing to copy is nothing that could fault. */
+	current->faults = true;
+	expect_eq(bpf_stream_read(stream, buf, len), 0);
+	current->faults = false;
+	put_last(stream);
+}
+
+static void test_signals(void)
+{
+	struct bpf_stream *stream = new_stream();
+	char buf[8] = {};
+
+	write_str(stream, "one ");
+	write_str(stream, "two");
+
+	current->killed = true;
+	expect_eq(bpf_stream_read(stream, buf, 8), -ERESTARTSYS);
+	expect_eq(atomic_read(&stream->unread), 7);
+	current->killed = false;
+
+	current->killed_in_copy = true;
+	expect_eq(bpf_stream_read(stream, buf, 8), 4);
+	current->killed_in_copy = false;
+	current->killed = false;
+	expect_eq(atomic_read(&stream->unread), 3);
+
+	/* A signal is no reason to fail unless another reader is at work. */
+	current->signal = true;
+	expect_eq(mutex_lock_interruptible(&stream->lock), 0);
+	expect_eq(bpf_stream_read(stream, buf + 4, 8), -ERESTARTSYS);
+	mutex_unlock(&stream->lock);
+	expect_eq(bpf_stream_read(stream, buf + 4, 8), 3);
+	current->signal = false;
+	expect(!memcmp(buf, "one two", 7));
+	put_last(stream);
+}
+
+static void test_wakeups(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss;
+	char buf[8];
+
+	write_str(stream, "nobody sleeps");
+	drain(stream, 64);
+	expect_eq(stream->wake.queued, 0);
+
+	stream->wait.sleepers = 1;
+	preempt_disable();
+	write_str(stream, "one");
+	expect_eq(stream->wake.queued, 1);
+	expect_eq(stream->wait.wakes, 0);
+	preempt_enable();
+	expect_eq(stream->wait.wakes, 1);
+
+	/* Only what makes the log have something */
+	write_str(stream, "two");
+	expect_eq(stream->wake.queued, 1);
+	bpf_stream_read(stream, buf, 1);
+	write_str(stream, "three");
+	expect_eq(stream->wake.queued, 2);
+	drain(stream, 64);
+
+	shim.fail_pages = 1;
+	expect_eq(fill(stream, 1000, -ENOMEM), 3);
+	drain(stream, 64);
+	expect_eq(stream->wake.queued, 3);
+	expect_eq(fill(stream, 1000, -ENOMEM), 0);
+	shim.fail_pages = 0;
+
+	ss = new_group(stream);
+	stage_str(&ss, "four");
+	stage_str(&ss, "five");
+	expect_eq(stream->wake.queued, 3);
+	bpf_stream_stage_commit(&ss);
+	expect_eq(stream->wake.queued, 4);
+	expect_eq(stream->wait.wakes, 4);
+
+	expect(!bpf_stream_has_ended(stream));
+	bpf_stream_end(stream);
+	expect(bpf_stream_has_ended(stream));
+	expect_eq(stream->wait.wakes, 5);
+	stream->wait.sleepers = 0;
+	put_last(stream);
+}
+
+/* Text may be anywhere when the stream goes. */
+static void test_put(void)
+{
+	struct bpf_stream *stream = new_stream();
+	char buf[1000];
+
+	bpf_stream_put(NULL);
+	fill(stream, 900, -ENOSPC);
+	expect_eq(bpf_stream_read(stream, buf, 950), 950);
+	write_str(stream, "in the log");
+	current->cpu = 3;
+	write_str(stream, "of another CPU");
+	current->cpu = 0;
+
+	refcount_inc(&stream->refs);
+	bpf_stream_end(stream);
+	bpf_stream_put(stream);
+	expect_eq(shim.objects, 2);
+	expect_eq(bpf_stream_read(stream, buf, 1000), 1000);
+	put_last(stream);
+}
+
+static void test_no_stream(void)
+{
+	unsigned int i;
+
+	for (i = 1; i <= 2; i++) {
+		shim.fail_object = i;
+		expect(!bpf_stream_alloc());
+		expect_eq(shim.objects, 0);
+	}
+	shim.fail_object = 0;
+}
+
+static void test_ids(void)
+{
+	struct bpf_prog_aux aux = {};
+	struct bpf_streams streams = {};
+
+	expect(!bpf_prog_stream(&aux, BPF_STDOUT));
+	aux.streams = &streams;
+	streams.stream[0] = new_stream();
+	streams.stream[1] = new_stream();
+	expect(bpf_prog_stream(&aux, BPF_STDOUT) == streams.stream[0]);
+	expect(bpf_prog_stream(&aux, BPF_STDERR) == streams.stream[1]);
+	expect(!bpf_prog_stream(&aux, 0));
+	expect(!bpf_prog_stream(&aux, 3));
+	expect(!bpf_prog_stream(&aux, UINT_MAX));
+	bpf_stream_put(streams.stream[0]);
+	put_last(streams.stream[1]);
+}
+
+/* An NMI where a page is allocated, which it needs too, and again in there */
+
+static struct bpf_stream *nmi_stream;
+static unsigned int nmi_depth, nmi_levels;
+
+static void nmi_writes(void)
+{
+	char text[8] = "nmi 0 ";
+
+	if (nmi_depth == nmi_levels)
+		return;
+
+	text[4] += ++nmi_depth;
+	expect_eq(write_str(nmi_stream, text), 0);
+}
+
+static void test_nmi(void)
+{
+	nmi_stream = new_stream();
+	shim.page_hook = nmi_writes;
+	nmi_levels = 3;
+	expect_eq(write_str(nmi_stream, "thread"), 0);
+	shim.page_hook = NULL;
+
+	/* Each has installed a page of its own, the innermost first. */
+	expect_eq(shim.pages, 4);
+	expect_text(nmi_stream, "nmi 3 nmi 2 nmi 1 thread");
+	expect_eq(shim.pages, 1);
+
+	/* The last that installed a page has left room in it. */
+	write_str(nmi_stream, "more");
+	expect_eq(shim.pages, 1);
+	expect_counters(nmi_stream, 5, 28, 0, 0);
+	put_last(nmi_stream);
+	nmi_depth = 0;
+}
+
+static void nmi_takes_the_rest(void)
+{
+	shim.page_hook = NULL;
+	expect_eq(fill(nmi_stream, 512, -ENOSPC), CAPACITY / 512 - 1);
+	expect_eq(atomic_read(&nmi_stream->unread), CAPACITY);
+}
+
+/* It may take what is left, but not what is charged already. */
+static void test_nmi_takes_the_rest(void)
+{
+	char text[512] = {};
+
+	nmi_stream = new_stream();
+	shim.page_hook = nmi_takes_the_rest;
+	expect_eq(write_text(nmi_stream, text, sizeof(text)), 0);
+	expect_eq(drain(nmi_stream, 4096), CAPACITY);
+	expect_eq(shim.pages, 1);
+	put_last(nmi_stream);
+}
+
+static const struct test tests[] = {
+	{ "messages are read in order", test_order },
+	{ "nothing is written and read as nothing", test_empty },
+	{ "a small buffer gets a part of a message", test_partial },
+	{ "the buffer is filled from backlog and log", test_refill },
+	{ "messages of each length", test_lengths },
+	{ "the capacity is what is unread, exactly", test_capacity },
+	{ "without memory a message takes nothing", test_no_memory },
+	{ "what fails uses up nothing", test_failures_leave_nothing },
+	{ "pages are limited", test_page_limit },
+	{ "pages are held while they have records", test_pages_held },
+	{ "a drained stream holds a page for each CPU", test_cpus },
+	{ "a group stays together", test_group },
+	{ "a group of nothing", test_group_of_nothing },
+	{ "without memory a group is lost as a whole", test_group_no_memory },
+	{ "without room a group is lost as a whole", test_group_no_room },
+	{ "a group that never fits takes little memory", test_group_too_big },
+	{ "a fault consumes nothing", test_fault },
+	{ "signals and readers", test_signals },
+	{ "readers are woken when it is due", test_wakeups },
+	{ "a stream goes with all that is in it", test_put },
+	{ "there is no memory for a stream", test_no_stream },
+	{ "stream IDs", test_ids },
+	{ "NMIs that need a page while one is allocated", test_nmi },
+	{ "an NMI takes the room that is left", test_nmi_takes_the_rest },
+};
+
+int main(void)
+{
+	return run_tests(tests, sizeof(tests) / sizeof(*tests));
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What all test programs share, the fuzzer too: limits, and how to write. */
+#ifndef _WRITE_H
+#define _WRITE_H
+
+#include "stream.h"
+
+#define CAPACITY	CONFIG_BPF_STREAMS_CAPACITY
+#define PAGE_LIMIT	(2 * CAPACITY / (int)PAGE_SIZE + NR_CPUS)
+#define PAGE_ROOM	((unsigned int)PAGE_SIZE - 8)
+
+/* With the simulated CPU held, as writers are to be */
+int write_text(struct bpf_stream *stream, const char *text, unsigned int len);
+int stage_text(struct bpf_stream_group *ss, const char *text, unsigned int len);
+
+/* Fills @text with what is the same for the same @seed only. */
+void make_text(char *text, unsigned int len, u32 seed);
+
+#endif /* _WRITE_H */
