@@ -303,8 +303,10 @@ prepare() {
 loads_script() {
 	local label object
 
-	# shellcheck disable=SC2016 # for the guest
+	# for the guest:
+	# shellcheck disable=SC2016
 	echo 'echo "# release $(uname -r)"'
+	echo 'grep -q " bpf_stream_vprintk$" /proc/kallsyms && echo "# streams"'
 	for label in "${LOADERS[@]}"; do
 		echo "echo '# load $label printk'"
 		echo "/compat/load-$label /compat/printk_all.bpf.o ${PROGRAMS[*]} 2>/tmp/err; head -n 20 /tmp/err | sed 's/^/#  /'"
@@ -351,8 +353,9 @@ finds_kfuncs() {
 	[[ $1 != 1.1 ]]
 }
 
-# has_streams ROW RELEASE: ours and those from 6.17 on have, whatever they say
-has_streams() {
+# must_have_streams ROW RELEASE: ours and those from 6.17 on, whatever they say. One
+# that the user gives may be ours too, and is believed.
+must_have_streams() {
 	[[ $1 == ours || $(printf '%s\n' 6.17 "$2" | sort -V | head -n 1) == 6.17 ]]
 }
 
@@ -365,9 +368,12 @@ judge_loads() {
 	while IFS= read -r line; do
 		case $line in
 		'# release '*)
-			if has_streams "$row" "${line#'# release '}"; then
+			if must_have_streams "$row" "${line#'# release '}"; then
 				streams=1
 			fi
+			;;
+		'# streams')
+			[[ -z ${KERNEL:-} ]] || streams=1
 			;;
 		'# load '*)
 			read -r _ _ what kind <<<"$line"
@@ -550,7 +556,7 @@ print_loaded() {
 	for row in "${ROWS[@]}"; do
 		printf '%-18s' "$row"
 		for what; do
-			printf ' %-10s' "${LOADED[$row $what]:-}"
+			printf ' %-10s' "${LOADED[$row $what]:-FAIL}"
 		done
 		echo
 	done

@@ -14,7 +14,8 @@ DIR=$BUILD/test-$SELF.$$
 rm_at_exit "$DIR"
 mkdir -p "$DIR"
 # what the user set for the real thing is not for us
-unset BASE FORCE PATCH ALL CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS
+unset BASE FORCE PATCH ALL CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS \
+	KERNELS CLANGS
 
 # point NAME CMD...: one test point
 point() {

@@ -96,6 +96,10 @@ point "text in the trace pipe of a kernel with streams" bad "FAIL" "functions 0 
 compat "# release 6.16.12
 ${ALL//0 stream/0 trace}" "$FINE"
 point "of one without" good "trace"
+compat "# release 6.12.117
+# streams
+$ALL" "$FINE"
+point "of one that is given and says it is ours" good "stream" "0 failed"
 compat "# release 6.16.12
 $ALL" "$FINE"
 point "text in a stream that cannot be there" bad "functions 0 stream"

@@ -24,13 +24,14 @@
 /* the verifier adds the program */
 int bpf_stream_vprintk___implicit_prog(int stream_id, const char *fmt__str,
 				       const void *args, __u32 len__sz) __weak __ksym;
-/*
- * The verifier replaces the last argument by the program. It must be void *, by which
- * libbpf tells this one from that of Linux 7.0 and up, which cannot be called.
- */
+/* the verifier replaces the last argument by the program */
 int bpf_stream_vprintk___explicit_prog(int stream_id, const char *fmt__str,
 				       const void *args, __u32 len__sz,
 				       void *aux__prog) __weak __ksym;
+/*
+ * Its last argument must be void *: that of Linux 7.0 and up, which cannot be called,
+ * has another type, by which libbpf tells them apart.
+ */
 int bpf_stream_vprintk_impl___explicit_prog(int stream_id, const char *fmt__str,
 					    const void *args, __u32 len__sz,
 					    void *aux__prog) __weak __ksym;
