@@ -4,7 +4,7 @@
 
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS LOCKDEP \
+	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
 	    KERNELS CLANGS FUZZ_TIME SEED
 define setting
 ifneq ($(origin $(1)),undefined)
@@ -14,8 +14,8 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check tree refresh kernel lockdep libbpf bpftool selftests base-tests \
-	core-tests fuzz vm compat series docs lint clean
+.PHONY: help deps demo check check-debug tree refresh kernel libbpf bpftool selftests \
+	base-tests core-tests fuzz vm compat series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -26,9 +26,13 @@ help:
 #|   make demo       builds everything, boots a virtual machine, and shows BPF
 #|                   programs printing and bpftool reading
 #|   make check      builds everything and runs all tests; the last line counts
-#|                   LOCKDEP=1    also on a lockdep kernel, with locks tortured
 #|
-#| Both install the Debian packages they miss (SKIP_DEPS=1: do not look).
+#|   make check-debug   the selftests on kernels that look for misuse of memory and
+#|                   locks (KASAN, kmemleak, lockdep), for data races (KCSAN), and
+#|                   that torture locks; takes hours
+#|                   KERNELS='kasan kcsan'   only those; lockdep is the third
+#|
+#| They install the Debian packages they miss (SKIP_DEPS=1: do not look).
 #|
 #|   make deps       only that: installs what scripts/packages.txt lists
 #|   make tree       composes build/linux from the base, patches/ and the new files
@@ -40,10 +44,8 @@ help:
 #|                   ALL=1        rewrite the other patches too (new offsets)
 #|   make kernel     build/kernel: bzImage and vmlinux, from configs/vm.config;
 #|                   then compiles our files with W=1
-#|   make lockdep    build/lockdep: a kernel that checks its use of locks, and can
-#|                   torture some (configs/lockdep.config). To try it:
-#|                   make vm KERNEL=build/lockdep/arch/x86/boot/bzImage
-#|                   APPEND='locktorture.torture_type=res_spin_lock'
+#|   make kernel-NAME   build/kernel-NAME: that of configs/NAME.config. To try it:
+#|                   make vm KERNEL=build/kernel-NAME/arch/x86/boot/bzImage
 #|   make libbpf     build/libbpf
 #|   make bpftool    build/tools/bpftool
 #|   make selftests  build/selftests: the test and demo programs
@@ -86,6 +88,9 @@ demo:
 check:
 	@scripts/check.sh
 
+check-debug:
+	@scripts/check-debug.sh $$KERNELS
+
 tree:
 	@scripts/tree.sh
 
@@ -96,8 +101,8 @@ kernel: tree
 	@scripts/kernel.sh
 	@scripts/warnings.sh
 
-lockdep: tree
-	@scripts/lockdep.sh
+kernel-%: tree
+	@scripts/kernel.sh $*
 
 libbpf: tree
 	@scripts/tools.sh libbpf

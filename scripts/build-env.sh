@@ -19,12 +19,18 @@ if command -v ccache >/dev/null && ccache -s >/dev/null 2>&1; then
 	export CCACHE_SLOPPINESS=time_macros
 fi
 
+# What the kernels that we build are for, as the kernel's make calls it, and what the
+# names of that compiler and its binutils begin with
+KARCH=x86_64
+CROSS=
+
 # kmake OUT ARGS...: the kernel's make
 kmake() {
 	local out=$1
 
 	shift
-	make -C "$LINUX" O="$out" CC="${CCACHE}gcc" HOSTCC="${CCACHE}gcc" LOCALVERSION= "$@"
+	make -C "$LINUX" O="$out" ARCH="$KARCH" CROSS_COMPILE="$CROSS" \
+		CC="${CCACHE}${CROSS}gcc" HOSTCC="${CCACHE}gcc" LOCALVERSION= "$@"
 }
 
 # tmake DIR ARGS...: the make of one of the tools

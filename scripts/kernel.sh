@@ -4,39 +4,32 @@
 # Builds the composed tree: bzImage, vmlinux with BTF, and the user-space headers
 # (usr/include).
 #
-#   kernel.sh [--out DIR] [--config FRAGMENT]... [TARGET...]
+#   kernel.sh [VARIANT]
 #
-# The configuration is tinyconfig plus the fragments in the order given; of what
-# they say twice the last word counts. An option that does not make it into the
-# final .config stops the build.
+# The configuration is tinyconfig plus configs/vm.config; of a variant tinyconfig plus
+# the fragments that configs/VARIANT.config names and itself. Of what they say twice
+# the last word counts. An option that does not make it into the final .config stops
+# the build, and so does a warning in our lines.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=series-lib.sh
 . "$SCRIPTS/series-lib.sh"
+# shellcheck source=warnings-lib.sh
+. "$SCRIPTS/warnings-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
+# shellcheck source=variants-lib.sh
+. "$SCRIPTS/variants-lib.sh"
 
-OUT=$BUILD/kernel
-FRAGMENTS=()
-TARGETS=()
-while (($#)); do
-	case $1 in
-	--out)		OUT=$(realpath -m "$2"); shift 2 ;;
-	--config)	FRAGMENTS+=("$(realpath "$2")"); shift 2 ;;
-	-*)		die "unknown option $1" ;;
-	*)		TARGETS+=("$1"); shift ;;
-	esac
-done
-((${#FRAGMENTS[@]})) || FRAGMENTS=("$REPO/configs/vm.config")
-((${#TARGETS[@]})) || TARGETS=(bzImage headers)
+VARIANT=${1:-${VARIANT:-}}
 
 # All that the configuration depends on
 config_inputs() {
 	local path
 
 	cat "$BASE_DIR.generation" "${FRAGMENTS[@]}"
-	gcc --version | head -n 1
+	"${CROSS}gcc" --version | head -n 1
 	cut -d ' ' -f 2- "$COMPOSED/list" | grep -E '(^|/)Kconfig[^/]*$' | sort -u |
 		while IFS= read -r path; do
 			sha256sum "$LINUX/$path"
@@ -80,11 +73,21 @@ configure() {
 }
 
 [[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
-need gcc make flex bison bc
+variant "$VARIANT"
+need "${CROSS}gcc" make flex bison bc
 prepare_build
 lock "kernel-$(basename "$OUT")"
 mkdir -p "$OUT"
 log=$LOGS/$(basename "$OUT")
+
+# What was compiled without anybody looking at its warnings must be compiled again
+forget_objects() {
+	local kind path
+
+	while read -r kind path; do
+		rm -f "$OUT/${path%.c}.o"
+	done < <(our_sources)
+}
 
 inputs=$(config_inputs | sha256sum)
 if [[ ! -f $OUT/.config || ! -f $OUT/.config.inputs || $(<"$OUT/.config.inputs") != "$inputs" ]]; then
@@ -95,11 +98,15 @@ if [[ ! -f $OUT/.config || ! -f $OUT/.config.inputs || $(<"$OUT/.config.inputs")
 fi
 
 build() {
-	kmake "$OUT" -j"$JOBS" "${TARGETS[@]}"
+	kmake "$OUT" -j"$JOBS" "$IMAGE" headers
 }
 
-HINT="try again with one job to see the error last: make kernel JOBS=1"
+HINT="try again with one job to see the error last: make kernel JOBS=1${VARIANT:+ VARIANT=$VARIANT}"
+[[ ! -e $OUT/.unfinished ]] || forget_objects
+: >"$OUT/.unfinished"
 step "building $(rel "$OUT")" "$log" build
-if [[ -f $OUT/arch/x86/boot/bzImage ]]; then
-	say "$(rel "$OUT")/arch/x86/boot/bzImage is up to date"
+if our_warnings "$log" >&2; then
+	die "the compiler warns of the above in our code (log: $(rel "$log"))"
 fi
+rm -f "$OUT/.unfinished"
+say "$(rel "$OUT")/$IMAGE_PATH is up to date"

@@ -29,6 +29,7 @@ usage() {
 	  --one-thread       tcg emulates all CPUs in one thread: slower, but no CPU
 	                     runs code that another one is just patching
 	  --scan             fails if the kernel's messages tell of trouble
+	  --kcsan FILE       of data races only those with a function that FILE lists
 	  --log FILE         kernel's messages (else build/log/vm-NNN.console)
 	  --result FILE      how it ended, one line: "exit N", "panic", "timeout",
 	                     "died", "noboot"
@@ -53,6 +54,7 @@ TRIES=3
 ICOUNT=
 THREADS=multi
 SCAN=
+SCAN_ARGS=()
 LOG=
 RESULT=
 ADD=()
@@ -78,6 +80,7 @@ parse_args() {
 		--cpu)		CPU=$2 ;;
 		--append)	APPEND=$2 ;;
 		--timeout)	TIMEOUT=$2 ;;
+		--kcsan)	SCAN_ARGS=(--kcsan "$2") ;;
 		--boot-timeout)	BOOT_TIMEOUT=$2 ;;
 		--tries)	TRIES=$2 ;;
 		--log)		LOG=$2 ;;
@@ -364,6 +367,6 @@ fi
 rc=0
 report || rc=$?
 if [[ -n $SCAN && $OUTCOME != noboot ]]; then
-	"$SCRIPTS/dmesg-scan.sh" "$LOG" >&2 || rc=125
+	"$SCRIPTS/dmesg-scan.sh" "${SCAN_ARGS[@]}" "$LOG" >&2 || rc=125
 fi
 exit $rc

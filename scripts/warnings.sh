@@ -9,6 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=series-lib.sh
 . "$SCRIPTS/series-lib.sh"
+# shellcheck source=warnings-lib.sh
+. "$SCRIPTS/warnings-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
 
@@ -26,46 +28,12 @@ find_objects() {
 
 	OBJECTS=()
 	while read -r kind path; do
-		[[ $path =~ ^(arch|kernel|lib|mm|net|fs|drivers|block|security)/.*\.c$ ]] || continue
 		if [[ -f $KERNEL_OUT/${path%.c}.o ]]; then
 			OBJECTS+=("${path%.c}.o")
 		elif [[ $kind == overlay ]]; then
 			warn "note: configs/vm.config does not enable $path: not checked"
 		fi
-	done <"$COMPOSED/list"
-}
-
-# "PATH" for a whole file of ours, "PATH:LINE" for a line that a patch brings
-our_lines() {
-	local kind path
-
-	while read -r kind path; do
-		if [[ $kind == overlay ]]; then
-			echo "$path"
-		else
-			diff --unchanged-line-format='' --old-line-format='' \
-				--new-line-format="$path:%dn"$'\n' \
-				"$BASE_DIR/$path" "$LINUX/$path" || :
-		fi
-	done <"$COMPOSED/list"
-}
-
-# The warnings and errors of the log that are located in our lines
-ours_in_log() {
-	our_lines >"$WORK/ours"
-	sed -e "s|$LINUX/||g" -e 's|\.\./linux/||g' "$LOG" |
-	awk -v ours="$WORK/ours" '
-		BEGIN {
-			while ((getline line < ours) > 0)
-				mine[line] = 1
-		}
-		/^[^ :]+:[0-9]+:([0-9]+:)? (warning|error):/ {
-			split($0, a, ":")
-			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
-		}
-		(/^[^ ]/ && !/^[^ :]+:[0-9]+/) || /^  [A-Z]+ / { show = 0 }
-		show { print "    | " $0; found = 1 }
-		END { exit !found }'
+	done < <(our_sources)
 }
 
 compile() {
@@ -98,7 +66,7 @@ fi
 : >"$OUT/.unfinished"
 step "compiling ${#OBJECTS[@]} objects with $WHAT" "$LOG" compile "${ARGS[@]}"
 allow_patterns "$ALLOW" >"$WORK/allow"
-if ours_in_log | grep -v -E -f "$WORK/allow" >"$WORK/found"; then
+if our_warnings "$LOG" | grep -v -E -f "$WORK/allow" >"$WORK/found"; then
 	cat "$WORK/found" >&2
 	die "$WHAT finds the above in our code (log: $(rel "$LOG"))"
 fi

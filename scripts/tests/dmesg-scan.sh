@@ -12,6 +12,7 @@ scan() {
 }
 
 : >"$DIR/allow"
+: >"$DIR/allow.none"
 
 while IFS= read -r line; do
 	scan "[    1.234567] $line" --allow "$DIR/allow"
@@ -78,5 +79,29 @@ try "$SCRIPTS/dmesg-scan.sh" "$DIR/log"
 point "an empty log does not pass" bad "no kernel messages"
 try "$SCRIPTS/dmesg-scan.sh" "$DIR/no-such-log"
 point "nor does a missing one" bad "no kernel messages"
+
+race() {
+	local line='=================================================================='
+
+	printf '[ 1.0] %s\n' "$line" "BUG: KCSAN: data-race in $1 / $2" \
+		"read-write to 0xffff888003e4f0d8 of 8 bytes by task 99 on cpu 0:" " $1+0x10/0x20" \
+		" ${3:-do_syscall_64}+0x1/0x2" "$line"
+}
+
+printf 'stream_push.constprop.0\nbpf_stream_read\n' >"$DIR/functions"
+scan "$(race sched_tick try_to_wake_up)" --allow "$DIR/allow.none" --kcsan "$DIR/functions"
+point "a data race of others does not count" good "1 data races, 0 with us"
+scan "$(race stream_push.constprop.0 llist_del_all)" --allow "$DIR/allow.none" --kcsan "$DIR/functions"
+point "one of ours does" bad "stream_push"
+scan "$(race memcpy memset bpf_stream_read)" --allow "$DIR/allow.none" --kcsan "$DIR/functions"
+point "so does one further down in a stack" bad "1 with us"
+scan "$(race sched_tick x; race stream_push.constprop.0 y; race z z)" --allow "$DIR/allow.none" --kcsan "$DIR/functions"
+point "among others it is found" bad "3 data races, 1 with us"
+scan "$(race sched_tick x; echo '[ 1.1] BUG: Bad page state')" --allow "$DIR/allow.none" --kcsan "$DIR/functions"
+point "what follows is looked at" bad "Bad page state"
+scan "$(race sched_tick x)" --allow "$DIR/allow.none"
+point "without a list all count" bad "sched_tick"
+scan fine --allow "$DIR/allow.none" --kcsan /dev/null
+point "an empty list is an error" bad "lists no function"
 
 plan_done

@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The selftests on kernels that check themselves: their use of memory and locks
+# (kasan), data races (kcsan), and locks while others are tortured (lockdep). The last
+# line counts, as that of check.sh.
+#
+#   check-debug.sh [kasan|kcsan|lockdep]...     all three if none is named
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
+# shellcheck source=warnings-lib.sh
+. "$SCRIPTS/warnings-lib.sh"
+# shellcheck source=tap-lib.sh
+. "$SCRIPTS/tap-lib.sh"
+# shellcheck source=selftests-lib.sh
+. "$SCRIPTS/selftests-lib.sh"
+# shellcheck source=check-lib.sh
+. "$SCRIPTS/check-lib.sh"
+
+# These kernels are slow in the emulator
+TEST_TIMEOUT=${DEBUG_TEST_TIMEOUT:-1800}
+
+# build_variant NAME
+build_variant() {
+	if ! child "$SCRIPTS/kernel.sh" "$1"; then
+		fail "make kernel-$1"
+		return 1
+	fi
+	pass
+	VM_ARGS=(--kernel "$BUILD/kernel-$1/arch/x86/boot/bzImage" --boot-timeout 900)
+}
+
+kasan_tests() {
+	local VM_ARGS tests
+
+	build_variant kasan || return 0
+	# Freed pages are poisoned, and looked at when they are allocated
+	VM_ARGS+=(--append "kunit.enable=1 page_poison=1 locktorture.nwriters_stress=0")
+	mapfile -t tests < <(all_tests)
+	selftests "$SMP" ", kasan" "${tests[@]}"
+}
+
+# Functions of our files, as stacks name them
+our_functions() {
+	local kind path object
+
+	while read -r kind path; do
+		object=$BUILD/kernel-kcsan/${path%.c}.o
+		[[ $kind == overlay && -f $object ]] || continue
+		nm --defined-only "$object" | awk '$2 ~ /^[tTwW]$/ { print $3 }'
+	done < <(our_sources) | sort -u
+}
+
+kcsan_tests() {
+	local VM_ARGS tests
+
+	build_variant kcsan || return 0
+	our_functions | put "$BUILD/kernel-kcsan/our-functions"
+	VM_ARGS+=(--append kunit.enable=1 --kcsan "$BUILD/kernel-kcsan/our-functions")
+	mapfile -t tests < <(all_tests)
+	selftests 4 ", kcsan" "${tests[@]}"
+}
+
+# torture_stats TYPE LOG: what locktorture printed now and then
+torture_stats() {
+	local type=$1 log=$2 stats
+
+	stats=$(grep -a -o 'Writes:  Total: .*' "$log" | tr -d '\r') || :
+	if ! grep -a -q "\b$type-torture:--- Start of test" "$log"; then
+		fail "lock torture of $type did not start ($(rel "$log"))"
+	elif ! grep -q 'Total: [1-9]' <<<"$stats"; then
+		fail "lock torture of $type took no lock ($(rel "$log"))"
+	elif grep -q -v 'Fail: 0 *$' <<<"$stats"; then
+		fail "lock torture of $type: $(grep -m 1 -v 'Fail: 0 *$' <<<"$stats") ($(rel "$log"))"
+	else
+		say "lock torture of $type: $(tail -n 1 <<<"$stats")"
+		pass
+	fi
+}
+
+# tortured TYPE: the lock's own tests on the lockdep kernel, with other locks of that
+# type being tortured meanwhile. Not by threads that get a real-time priority now and
+# then: those keep others from their CPU for so long that locks time out.
+tortured() {
+	local type=$1 label=", lockdep, $1"
+	local torture="locktorture.torture_type=$type locktorture.stat_interval=5 locktorture.rt_boost=0"
+	local VM_ARGS=("${VM_ARGS[@]}" --append "kunit.enable=1 kunit.filter_glob=rqspinlock $torture")
+
+	selftests 4 "$label" test_rqspinlock.sh
+	torture_stats "$type" "$LOGS/selftests-${label//[ ,]/}-1.console"
+}
+
+lockdep_tests() {
+	local VM_ARGS
+
+	build_variant lockdep || return 0
+	VM_ARGS+=(--append locktorture.nwriters_stress=0)
+	selftests "$SMP" ", lockdep" test_res_lock test_res_lock_contexts test_res_lock_stress
+	tortured res_spin_lock
+	tortured res_spin_lock_irq
+}
+
+(($#)) || set -- lockdep kasan kcsan
+for kernel; do
+	case $kernel in
+	lockdep|kasan|kcsan) ;;
+	*) die "there is no kernel '$kernel'" "there are: lockdep kasan kcsan" ;;
+	esac
+done
+build_all
+for kernel; do
+	"${kernel}_tests"
+done
+finish

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Warnings of compilers in our code; sourced, after series-lib.sh.
+
+# our_sources: "KIND PATH" of our .c files of the kernel and of those that patches change
+our_sources() {
+	grep -E '^[a-z]+ (arch|kernel|lib|mm|net|fs|drivers|block|security)/.*\.c$' "$COMPOSED/list"
+}
+
+# "PATH" for a whole file of ours, "PATH:LINE" for a line that a patch brings
+our_lines() {
+	local kind path
+
+	while read -r kind path; do
+		if [[ $kind == overlay ]]; then
+			echo "$path"
+		else
+			diff --unchanged-line-format='' --old-line-format='' \
+				--new-line-format="$path:%dn"$'\n' \
+				"$BASE_DIR/$path" "$LINUX/$path" || :
+		fi
+	done <"$COMPOSED/list"
+}
+
+# our_warnings LOG: warnings and errors that are located in our lines; fails if
+# there are none
+our_warnings() {
+	sed -e "s|${LINUX//./\\.}/||g" -e 's|\(\.\./\)\{1,\}linux/||g' "$1" |
+	awk -v ours=<(our_lines) '
+		BEGIN {
+			while ((getline line < ours) > 0)
+				mine[line] = 1
+		}
+		/^[^ :]+:[0-9]+:([0-9]+:)? (warning|error):/ {
+			split($0, a, ":")
+			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
+		}
+		(/^[^ ]/ && !/^[^ :]+:[0-9]+/) || /^  [A-Z]+ / { show = 0 }
+		show { print "    | " $0; found = 1 }
+		END { exit !found }'
+}
