@@ -5,7 +5,7 @@
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
-	    KERNELS CLANGS FUZZ_TIME SEED
+	    KERNELS CLANGS FUZZ_TIME SEED STORM
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -14,7 +14,7 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check check-debug tree refresh kernel libbpf bpftool selftests \
+.PHONY: help deps demo check check-debug soak tree refresh kernel libbpf bpftool selftests \
 	base-tests core-tests fuzz vm compat series docs lint clean
 .NOTPARALLEL:
 
@@ -31,6 +31,10 @@ help:
 #|                   locks (KASAN, kmemleak, lockdep), for data races (KCSAN), and
 #|                   that torture locks; takes hours
 #|                   KERNELS='kasan kcsan'   only those; lockdep is the third
+#|
+#|   make soak       prints from all CPUs in all contexts, while readers are killed and
+#|                   programs unloaded, for ten minutes; tells what happened how often
+#|                   STORM=600    seconds; SMP=4: CPUs, 2 to 8
 #|
 #| They install the Debian packages they miss (SKIP_DEPS=1: do not look).
 #|
@@ -87,6 +91,9 @@ demo:
 
 check:
 	@scripts/check.sh
+
+soak:
+	@SMP=$${SMP:-4} scripts/soak.sh
 
 check-debug:
 	@scripts/check-debug.sh $$KERNELS

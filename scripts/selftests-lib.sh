@@ -9,6 +9,8 @@ export SMP=${SMP:-2}
 
 # Set where the kernel is known to be ours: a test that finds no streams has failed
 REQUIRED=
+# More "NAME=value" for the tests
+ENVIRONMENT=
 
 # teed LOG CMD...: what it prints goes to LOG too, and is there when this returns
 teed() {
@@ -70,7 +72,7 @@ selftests() {
 		rc=0
 		teed "$log.out" "$SCRIPTS/vm.sh" --log "$log.console" --mem 2048 --smp "$cpus" \
 			--timeout $((TEST_TIMEOUT * ${#rest[@]} + 60)) --scan "${VM_ARGS[@]}" \
-			-- "${REQUIRED:+BPF_STREAMS_REQUIRED=1 }run-tests $TEST_TIMEOUT ${rest[*]}" || rc=$?
+			-- "${REQUIRED:+BPF_STREAMS_REQUIRED=1 }${ENVIRONMENT:+$ENVIRONMENT }run-tests $TEST_TIMEOUT ${rest[*]}" || rc=$?
 		count_selftests "$log.out" "$label"
 		if ((rc)); then
 			fail "the machine$label, or its kernel's messages${UNFINISHED:+, during $UNFINISHED} ($(rel "$log").console)"

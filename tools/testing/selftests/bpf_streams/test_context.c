@@ -11,21 +11,13 @@
 
 #include "../kselftest_harness.h"
 #include "report.h"
-#include "anywhere.h"
+#include "tally.h"
 #include "anywhere.skel.h"
-
-#define MAX_NUMBER	(64UL << 20)
-
-struct tally {
-	unsigned long long lines[NR_CONTEXTS];
-	unsigned char *seen;		/* a bit for each number */
-	char line[600];			/* the one that has not all come yet */
-	size_t len;
-	bool bad;
-};
+#include "no_pages.skel.h"
 
 struct context_test {
 	struct anywhere_bpf *skel;
+	struct no_pages_bpf *no_pages;
 	struct bpf_program *prog;	/* the one that is attached */
 	struct bpf_link *link;
 	int fd;				/* of the writer, mostly the same */
@@ -33,6 +25,7 @@ struct context_test {
 	pthread_t writer, reader, pressure;
 	struct flag stop_writer, stop_reader, stop_pressure;
 	int kmsg;
+	long memory;			/* that was free before */
 };
 
 FIXTURE(context)
@@ -46,6 +39,7 @@ FIXTURE_VARIANT(context)
 	enum context context;		/* the one that this test is about */
 	unsigned long long attempts;	/* how many it wants to see there */
 	bool memory_pressure;
+	int failing;			/* percent of the pages asked for */
 	bool nmi;
 	bool clock;
 	bool optional;			/* tracepoint of some architectures */
@@ -95,6 +89,47 @@ FIXTURE_VARIANT_ADD(context, page_free) {
 /* Whoever wakes somebody up in here waits for a lock that this CPU holds */
 FIXTURE_VARIANT_ADD(context, runqueue_lock_held) {
 	.tracepoint = "sched_switch", .context = IN_TASK, .attempts = 5000,
+};
+
+/* No page to be had, now and then or ever */
+FIXTURE_VARIANT_ADD(context, nmi_half_the_pages_fail) {
+	.tracepoint = "nmi_handler", .context = IN_NMI, .attempts = 200,
+	.nmi = true, .failing = 50, .optional = true, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, nmi_all_pages_fail) {
+	.tracepoint = "nmi_handler", .context = IN_NMI, .attempts = 200,
+	.nmi = true, .failing = 100, .optional = true, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, hard_interrupt_half_the_pages_fail) {
+	.tracepoint = "hrtimer_expire_entry", .context = IN_HARDIRQ,
+	.attempts = 20000, .clock = true, .failing = 50, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, hard_interrupt_all_pages_fail) {
+	.tracepoint = "hrtimer_expire_entry", .context = IN_HARDIRQ,
+	.attempts = 20000, .clock = true, .failing = 100, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, soft_interrupt_half_the_pages_fail) {
+	.tracepoint = "softirq_entry", .context = IN_SOFTIRQ, .attempts = 500,
+	.failing = 50, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, soft_interrupt_all_pages_fail) {
+	.tracepoint = "softirq_entry", .context = IN_SOFTIRQ, .attempts = 500,
+	.failing = 100, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, page_allocation_half_the_pages_fail) {
+	.tracepoint = "mm_page_alloc", .context = IN_TASK, .attempts = 20000,
+	.failing = 50, .only_ours = true,
+};
+
+FIXTURE_VARIANT_ADD(context, runqueue_lock_held_all_pages_fail) {
+	.tracepoint = "sched_switch", .context = IN_TASK, .attempts = 5000,
+	.failing = 100, .only_ours = true,
 };
 
 /* Not all of these can be traced in every kernel */
@@ -150,6 +185,19 @@ static bool attach_backtrace(struct context_test *t)
 	return false;
 }
 
+static struct no_pages_bpf *load_no_pages(void)
+{
+	struct no_pages_bpf *skel;
+
+	quiet_libbpf(true);
+	skel = no_pages_bpf__open_and_load();
+	quiet_libbpf(false);
+	if (!skel || !no_pages_bpf__attach(skel))
+		return skel;
+	no_pages_bpf__destroy(skel);
+	return NULL;
+}
+
 FIXTURE_SETUP(context)
 {
 	struct context_test *t = &self->t;
@@ -160,10 +208,16 @@ FIXTURE_SETUP(context)
 	if (variant->only_ours)
 		SKIP_UNLESS_OURS("printing takes pages without end");
 
+	if (variant->failing) {
+		t->no_pages = load_no_pages();
+		if (!t->no_pages)
+			SKIP(return, "kernel without CONFIG_FUNCTION_ERROR_INJECTION");
+	}
+
+	t->memory = free_memory();
 	t->kmsg = kmsg_open();
 	ASSERT_LE(0, t->kmsg);
-	t->tally.seen = calloc(1, MAX_NUMBER / 8);
-	ASSERT_NE(NULL, t->tally.seen);
+	ASSERT_TRUE(tally_init(&t->tally));
 
 	quiet_libbpf(variant->optional);
 	attached = variant->tracepoint ? attach_tracepoint(t, variant->tracepoint) :
@@ -176,48 +230,12 @@ FIXTURE_SETUP(context)
 
 FIXTURE_TEARDOWN(context)
 {
-	free(self->t.tally.seen);
+	tally_free(&self->t.tally);
 	anywhere_bpf__destroy(self->t.skel);
+	no_pages_bpf__destroy(self->t.no_pages);
 	close(self->t.kmsg);
-}
-
-/* The line is as it was printed, for the first time? */
-static bool check_line(struct tally *t)
-{
-	unsigned long long n;
-	char want[600];
-	unsigned int c;
-	int len;
-
-	if (sscanf(t->line, "%u %llu ", &c, &n) != 2 || c >= NR_CONTEXTS ||
-	    n >= MAX_NUMBER)
-		return false;
-	len = snprintf(want, sizeof(want), "%u %llu ", c, n);
-	memset(want + len, 'x', ANYWHERE_PAD(n));
-	len += ANYWHERE_PAD(n);
-	if (t->len != len || memcmp(want, t->line, len))
-		return false;
-	if (t->seen[n / 8] & (1 << n % 8))
-		return false;
-	t->seen[n / 8] |= 1 << n % 8;
-	t->lines[c]++;
-	return true;
-}
-
-static void tally_text(struct tally *t, const char *buf, long len)
-{
-	long i;
-
-	for (i = 0; i < len && !t->bad; i++) {
-		if (buf[i] != '\n' && t->len < sizeof(t->line) - 1) {
-			t->line[t->len++] = buf[i];
-			continue;
-		}
-		t->line[t->len] = '\0';
-		t->bad = !check_line(t);
-		if (!t->bad)
-			t->len = 0;
-	}
+	if (ours())
+		EXPECT_TRUE(memory_is_back(self->t.memory, 5 * MIB));
 }
 
 static void *read_thread(void *arg)
@@ -314,7 +332,7 @@ static int sum_stats(struct context_test *t, struct stream_stats *sum)
 
 TEST_F(context, prints_or_counts_and_never_locks_up)
 {
-	unsigned long long attempts = 0, accepted = 0, refused = 0;
+	unsigned long long attempts = 0, accepted = 0, refused = 0, before;
 	struct anywhere_bpf__bss *bss = self->t.skel->bss;
 	struct tally *tally = &self->t.tally;
 	struct context_test *t = &self->t;
@@ -333,6 +351,12 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		ASSERT_LE(0, clock);
 	}
 
+	if (variant->failing) {
+		/* Some text is there that can be read all the same */
+		wait_until(bss->accepted[IN_WRITER]);
+		t->no_pages->bss->percent = variant->failing;
+	}
+
 	level = set_console_level(1);
 	while (bss->attempts[variant->context] < variant->attempts) {
 		if (variant->nmi && !send_nmis())
@@ -345,6 +369,14 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	set_console_level(level);
 	if (variant->clock)
 		close(clock);
+
+	if (variant->failing) {
+		t->no_pages->bss->percent = 0;
+		EXPECT_LT(0, t->no_pages->bss->failed);
+		/* Nothing is left of it: the writer prints as before */
+		before = bss->accepted[IN_WRITER];
+		wait_until(bss->accepted[IN_WRITER] > before);
+	}
 
 	flag_set(&t->stop_pressure);
 	if (variant->memory_pressure)
@@ -365,7 +397,10 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	if (!bss->context_known)
 		SKIP(return, "can't tell the context on this architecture");
 	ASSERT_LE(variant->attempts, bss->attempts[variant->context]);
-	EXPECT_LT(0, bss->accepted[variant->context]);
+	if (variant->failing)
+		EXPECT_LT(0, bss->refused[variant->context]);
+	if (variant->failing < 100)
+		EXPECT_LT(0, bss->accepted[variant->context]);
 	EXPECT_EQ(0, bss->unexpected)
 		TH_LOG("error %d", bss->unexpected_error);
 	EXPECT_EQ(0, kmsg_bugs(t->kmsg, line, sizeof(line))) TH_LOG("%s", line);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+/* No page is to be had without waiting, now and then or ever, in any context */
+#include "streams.bpf.h"
+
+__u32 percent;
+__u64 failed;
+
+SEC("fmod_ret/nolock_should_fail")
+int BPF_PROG(fail_page)
+{
+	if (bpf_get_prandom_u32() % 100 >= percent)
+		return 0;
+	__sync_fetch_and_add(&failed, 1);
+	return 1;
+}
