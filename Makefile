@@ -5,7 +5,8 @@
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
-	    KERNELS CLANGS FUZZ_TIME SEED STORM
+	    KERNELS CLANGS FUZZ_TIME SEED STORM \
+	    HERD7
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -15,7 +16,7 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check check-debug soak tree refresh kernel libbpf bpftool selftests \
-	base-tests core-tests fuzz vm compat series docs lint clean
+	base-tests core-tests fuzz litmus vm compat series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -60,6 +61,8 @@ help:
 #|                   at every instruction, threads, sanitizers; about a minute
 #|                   SEED=n       repeats the random choices of a run
 #|   make fuzz       its fuzzer, until it is stopped; FUZZ_TIME=seconds
+#|   make litmus     asks herd7 about each memory barrier of the core; fetches herd7 from
+#|                   Debian's other suites if there is none. HERD7=path
 #|   make vm         a shell in the virtual machine
 #|                   CMD='...'    runs one command and exits with its status
 #|                   KERNEL=file  another bzImage
@@ -129,6 +132,9 @@ core-tests: tree
 
 fuzz: tree
 	@scripts/core-tests.sh fuzz
+
+litmus: tree
+	@scripts/litmus.sh
 
 # Whatever has been built goes into the machine; only the kernel is needed
 vm:

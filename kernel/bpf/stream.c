@@ -70,10 +70,13 @@
  * in prepare_to_wait_event() and poll_wait() (wait:A): either the writer sees the
  * sleeper or the sleeper sees the charge.
  *
- * stream.ended is set (end:A) after the last push. Who sees it set (end:B) sees all
- * of the log, and finds nothing in there only if nothing is left.
+ * stream.ended is set (end:A) after the last writer has returned. Who sees it set
+ * (end:B) sees all that was pushed, and no charge that was taken back, for which
+ * there will never be a text.
  *
  * Else charging and discharging order nothing: the counts guard no data.
+ *
+ * tools/testing/bpf_streams/litmus has each of these as a litmus test.
  */
 #include <linux/bpf.h>
 #include <linux/cleanup.h>

@@ -58,13 +58,15 @@
  * Memory barriers
  * ---------------
  *
- *  - The xchg that installs a page (alloc:A) is ordered after the
- *    initialisation of page->live. A reader finds the page only through a
- *    record, which its writer pushed on the log after that (stream.c).
+ *  - The xchg that installs a page need not order anything. A reader finds the page
+ *    only through a record, and pushing that (push:A in stream.c) orders the
+ *    initialisation of page->live before it.
  *
  *  - The subtraction that reaches 0 (put:B) is ordered after all uses of the
  *    page before the other subtractions (put:B), as every one of them is fully
  *    ordered. So the page is freed when nobody looks at it any more.
+ *
+ * tools/testing/bpf_streams/litmus has it as a litmus test.
  */
 #include <linux/bpf.h>
 #include <linux/cleanup.h>
@@ -172,7 +174,7 @@ new_page:
 		return ERR_CAST(page);
 
 	rec = (struct bpf_stream_rec *)page->data;
-	old = xchg(cursor, (unsigned long)rec + size); /* alloc:A */
+	old = xchg(cursor, (unsigned long)rec + size);
 	stream_page_retire(stream, old);
 out:
 	rec->len = len;
