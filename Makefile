@@ -5,8 +5,7 @@
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
-	    KERNELS CLANGS FUZZ_TIME SEED STORM \
-	    HERD7
+	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -15,8 +14,8 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check check-debug soak tree refresh kernel libbpf bpftool selftests \
-	base-tests core-tests fuzz litmus vm compat series docs lint clean
+.PHONY: help deps demo check check-debug check-configs soak tree refresh kernel libbpf \
+	bpftool selftests base-tests core-tests fuzz litmus vm compat series docs lint clean
 .NOTPARALLEL:
 
 help:
@@ -33,6 +32,10 @@ help:
 #|                   that torture locks; takes hours
 #|                   KERNELS='kasan kcsan'   only those; lockdep is the third
 #|
+#|   make check-configs   kernels without streams, for real time (PREEMPT_RT), without
+#|                   preemption, for one CPU, without memory control groups, without
+#|                   BTF, for 32 bits and for arm64; what boots is tested
+#|                   KERNELS='rt arm64'   only those
 #|   make soak       prints from all CPUs in all contexts, while readers are killed and
 #|                   programs unloaded, for ten minutes; tells what happened how often
 #|                   STORM=600    seconds; SMP=4: CPUs, 2 to 8
@@ -68,6 +71,7 @@ help:
 #|                   KERNEL=file  another bzImage
 #|                   SMP=2 MEM=1024 CPU=model APPEND='kernel arguments'
 #|                   ACCEL=kvm|tcg   else kvm if it works, tcg if not
+#|                   GDB=1234     gdb may connect to that port
 #|                   TIMEOUT=600  seconds for the command
 #|                   BOOT_TIMEOUT=180   seconds until it must be up
 #|   make compat     the tests, demos and bpftool on Debian's own kernels, and what
@@ -100,6 +104,9 @@ soak:
 
 check-debug:
 	@scripts/check-debug.sh $$KERNELS
+
+check-configs:
+	@scripts/check-configs.sh $$KERNELS
 
 tree:
 	@scripts/tree.sh

@@ -43,9 +43,9 @@ OTHER_HEADERS='1.6 6.18 1.7'
 COLUMNS_=(prints reads reports follows 'loss counts')
 column_of() {
 	case $1 in
-	test_printk|test_write|test_context|test_concurrency|test_attribution|test_demos.sh)
+	test_printk|test_write|test_context|test_concurrency|test_attribution|test_demos.sh|test_storm)
 		echo prints ;;
-	test_read|test_lifetime|test_bpftool)
+	test_read|test_lifetime|test_security|test_silent|test_bpftool)
 		echo reads ;;
 	test_stack|test_may_goto|test_arena|test_res_lock*)
 		echo reports ;;

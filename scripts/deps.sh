@@ -1,16 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Installs those packages of scripts/packages.txt that are missing, with apt-get.
-# Does and says nothing where all are there.
+# deps.sh [LIST...]: installs those packages of the lists (scripts/packages.txt if none
+# is given) that are missing, with apt-get. Does and says nothing where all are there.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 BASE=${BASE:-}
+LISTS=("$@")
+(($#)) || LISTS=("$SCRIPTS/packages.txt")
 
 wanted() {
-	sed -e 's/#.*//' "$SCRIPTS/packages.txt" | awk 'NF { print $1 }' |
+	sed -e 's/#.*//' "${LISTS[@]}" | awk 'NF { print $1 }' |
 		grep -vxF -e "${BASE:+linux-source-6.12}" -e ''
 }
 
@@ -65,7 +67,7 @@ install() {
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	die "this is no Debian system: cannot install packages" \
-	    "install what scripts/packages.txt lists, by hand, and set SKIP_DEPS=1"
+	    "install what $(rel "${LISTS[*]}") lists, by hand, and set SKIP_DEPS=1"
 fi
 mapfile -t packages < <(missing)
 ((${#packages[@]})) || exit 0

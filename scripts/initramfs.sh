@@ -1,19 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds build/initramfs.cpio, the test machine's root file system: busybox,
-# build/tools/bpftool, everything in build/selftests, and scripts/guest/.
-# Parts that are not built yet are left out. Prints nothing when up to date.
+# initramfs.sh x86_64|aarch64: builds build/initramfs-MACHINE.cpio, the test machine's
+# root file system: busybox, tools/bpftool, everything in selftests, and
+# scripts/guest/. Parts that are not built yet are left out. Prints nothing when up to
+# date.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-OUT=$BUILD/initramfs.cpio
+MACHINE=$1
+OUT=$BUILD/initramfs-$MACHINE.cpio
 STAGE=$BUILD/initramfs.tmp.$$
+# Where what runs in the machine was built
+FROM=$BUILD
+[[ $MACHINE == x86_64 ]] || FROM=$BUILD/arm64
 
 find_busybox() {
 	local file
 
+	if [[ $MACHINE != x86_64 ]]; then
+		[[ -f $FROM/sysroot/bin/busybox ]] ||
+			die "no user space for $MACHINE" "run: make check-configs KERNELS=arm64"
+		echo "$FROM/sysroot/bin/busybox"
+		return
+	fi
 	for file in /bin/busybox /usr/bin/busybox; do
 		if [[ -x $file ]] && ! ldd "$file" >/dev/null 2>&1; then
 			echo "$file"
@@ -28,7 +39,7 @@ inputs() {
 	local path
 
 	for path in "$BUSYBOX" "$SCRIPTS/guest" "$SCRIPTS/initramfs.sh" \
-		    "$BUILD/tools/bpftool" "$BUILD/selftests"; do
+		    "$FROM/tools/bpftool" "$FROM/selftests"; do
 		if [[ -e $path ]]; then
 			find -L "$path" -type f -printf '%p %s %T@ %m\n' | sort
 		fi
@@ -40,7 +51,8 @@ stage() {
 
 	mkdir -p "$STAGE"/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr/bin,usr/sbin,vm}
 	cp "$BUSYBOX" "$STAGE/bin/busybox"
-	for applet in $("$BUSYBOX" --list); do
+	# of the same version, and can be run here
+	for applet in $(busybox --list); do
 		[[ $applet == busybox ]] || ln -s busybox "$STAGE/bin/$applet"
 	done
 	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' >"$STAGE/etc/passwd"
@@ -51,13 +63,13 @@ stage() {
 		*)	install -m 755 "$file" "$STAGE/bin/" ;;
 		esac
 	done
-	if [[ -x $BUILD/tools/bpftool ]]; then
-		cp "$BUILD/tools/bpftool" "$STAGE/usr/sbin/bpftool"
+	if [[ -x $FROM/tools/bpftool ]]; then
+		cp "$FROM/tools/bpftool" "$STAGE/usr/sbin/bpftool"
 	fi
-	if [[ -d $BUILD/selftests ]]; then
+	if [[ -d $FROM/selftests ]]; then
 		mkdir "$STAGE/selftests"
 		# programs and what they load, not what they were made from
-		find "$BUILD/selftests" -maxdepth 1 -type f \
+		find "$FROM/selftests" -maxdepth 1 -type f \
 			\( -perm -u+x -o -name '*.bpf.o' \) \
 			-exec cp -t "$STAGE/selftests/" {} +
 	fi
@@ -67,7 +79,7 @@ stage() {
 
 need cpio
 prepare_build
-lock initramfs
+lock "initramfs-$MACHINE"
 BUSYBOX=$(find_busybox)
 now=$(inputs | sha256sum)
 if [[ -f $OUT && -f $OUT.inputs && $(<"$OUT.inputs") == "$now" ]]; then

@@ -94,6 +94,10 @@ selftests() {
 	done
 }
 
+tests_in() {
+	find "$1" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort
+}
+
 all_tests() {
-	find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x -type f -printf '%f\n' | sort
+	tests_in "$BUILD/selftests"
 }

@@ -6,6 +6,17 @@
 # Sourced.
 
 SUITES=$BUILD/suites
+SUITES_ARCH=amd64
+SUITES_NAMES='bookworm bookworm-backports trixie trixie-backports forky sid experimental'
+SUITES_SECURITY='bookworm-security trixie-security'
+
+# suites_of ARCH SUITE: packages of another architecture from that suite alone
+suites_of() {
+	SUITES=$BUILD/suites-$1
+	SUITES_ARCH=$1
+	SUITES_NAMES=$2
+	SUITES_SECURITY=$2-security
+}
 
 # What the machine's apt uses for Debian: "LABEL URI" lines, label Debian or
 # Debian-Security
@@ -21,8 +32,8 @@ write_sources() {
 
 	while read -r label uri; do
 		case $label in
-		Debian)		suites='bookworm bookworm-backports trixie trixie-backports forky sid experimental' ;;
-		Debian-Security) suites='bookworm-security trixie-security' ;;
+		Debian)		suites=$SUITES_NAMES ;;
+		Debian-Security) suites=$SUITES_SECURITY ;;
 		esac
 		for suite in $suites; do
 			printf 'deb %s %s main\ndeb-src %s %s main\n' "$uri" "$suite" "$uri" "$suite"
@@ -45,7 +56,8 @@ write_config() {
 		#clear APT::Update::Post-Invoke;
 		#clear APT::Update::Post-Invoke-Success;
 		#clear APT::Update::Pre-Invoke;
-		APT::Architectures { "amd64"; };
+		APT::Architecture "$SUITES_ARCH";
+		APT::Architectures { "$SUITES_ARCH"; };
 		APT::Get::AllowUnauthenticated "false";
 		APT::Sandbox::User "";
 		Acquire::Languages "none";

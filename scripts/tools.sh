@@ -6,6 +6,9 @@
 #   tools.sh libbpf      build/libbpf: include/ and lib64/
 #   tools.sh bpftool     build/tools/bpftool, static
 #   tools.sh selftests   build/selftests: the test programs, static
+#
+# "tools.sh NAME arm64" puts the same for arm64 into build/arm64, with libelf and zlib
+# from build/arm64/sysroot.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,14 +17,28 @@
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
 
-OBJ=$BUILD/obj
-VMLINUX=$BUILD/kernel/vmlinux
+FOR=${2:-}
+INTO=$BUILD${FOR:+/$FOR}
+OBJ=$INTO/obj
+VMLINUX=$BUILD/kernel${FOR:+-$FOR}/vmlinux
+HEADERS=$BUILD/kernel${FOR:+-$FOR}/usr/include
+LOG=$LOGS/${FOR:+$FOR-}
+# What compiles for another architecture
+CROSS_ARGS=()
+CROSS_CFLAGS=
+CROSS_LDFLAGS=
 
+# Of another architecture only the static one: the sysroot has no shared libraries
 libbpf() {
+	local targets=(install)
+
+	[[ -z $FOR ]] || targets=("$OBJ/libbpf/libbpf.a" install_headers)
 	mkdir -p "$OBJ/libbpf"
-	step "building libbpf" "$LOGS/libbpf" \
-		tmake_step tools/lib/bpf OUTPUT="$OBJ/libbpf/" DESTDIR="$BUILD/libbpf" prefix= install
-	say "build/libbpf is up to date"
+	step "building libbpf${FOR:+ for $FOR}" "${LOG}libbpf" \
+		tmake_step tools/lib/bpf OUTPUT="$OBJ/libbpf/" DESTDIR="$INTO/libbpf" prefix= \
+			EXTRA_CFLAGS="$CROSS_CFLAGS" "${targets[@]}"
+	[[ -z $FOR ]] || install -D -m 644 "$OBJ/libbpf/libbpf.a" "$INTO/libbpf/lib64/libbpf.a"
+	say "$(rel "$INTO")/libbpf is up to date"
 }
 
 # What the machine happens to have must not decide what bpftool can do: no
@@ -35,17 +52,17 @@ bpftool_features() {
 bpftool() {
 	need clang llvm-strip
 	[[ -f $VMLINUX ]] || die "no kernel to take the types from" "run: make kernel"
-	mkdir -p "$OBJ/bpftool" "$BUILD/tools"
+	mkdir -p "$OBJ/bpftool" "$INTO/tools"
 	bpftool_features >"$OBJ/bpftool/features"
-	step "building bpftool" "$LOGS/bpftool" \
+	step "building bpftool${FOR:+ for $FOR}" "${LOG}bpftool" \
 		tmake_step tools/bpf/bpftool OUTPUT="$OBJ/bpftool/" \
 			FEATURES_DUMP="$OBJ/bpftool/features" VMLINUX_BTF="$VMLINUX" \
-			EXTRA_LDFLAGS=-static
-	if ! cmp -s "$OBJ/bpftool/bpftool" "$BUILD/tools/bpftool"; then
-		put "$BUILD/tools/bpftool" <"$OBJ/bpftool/bpftool"
-		chmod 755 "$BUILD/tools/bpftool"
+			EXTRA_CFLAGS="$CROSS_CFLAGS" EXTRA_LDFLAGS="-static $CROSS_LDFLAGS"
+	if ! cmp -s "$OBJ/bpftool/bpftool" "$INTO/tools/bpftool"; then
+		put "$INTO/tools/bpftool" <"$OBJ/bpftool/bpftool"
+		chmod 755 "$INTO/tools/bpftool"
 	fi
-	say "build/tools/bpftool is up to date"
+	say "$(rel "$INTO")/tools/bpftool is up to date"
 }
 
 selftests() {
@@ -53,26 +70,40 @@ selftests() {
 
 	need clang
 	[[ -f $LINUX/$dir/Makefile ]] || die "the composed tree has no $dir/Makefile"
-	[[ -x $BUILD/tools/bpftool && -d $BUILD/libbpf ]] ||
+	[[ -x $BUILD/tools/bpftool && -d $INTO/libbpf ]] ||
 		die "no bpftool or libbpf" "run: make bpftool libbpf"
-	mkdir -p "$BUILD/selftests"
-	step "building selftests" "$LOGS/selftests" \
-		tmake_step $dir OUTPUT="$BUILD/selftests" VMLINUX="$VMLINUX" \
-			BPFTOOL="$BUILD/tools/bpftool" LIBBPF_DIR="$BUILD/libbpf" \
-			KHDR_INCLUDES="-isystem $BUILD/kernel/usr/include"
-	say "build/selftests is up to date: $(find "$BUILD/selftests" -maxdepth 1 -name 'test_*' -perm -u+x | wc -l) tests"
+	mkdir -p "$INTO/selftests"
+	# of the environment: the Makefile adds to them
+	[[ -z $FOR ]] || export CPPFLAGS=$CROSS_CFLAGS LDFLAGS=$CROSS_LDFLAGS
+	step "building selftests${FOR:+ for $FOR}" "${LOG}selftests" \
+		tmake_step $dir OUTPUT="$INTO/selftests" VMLINUX="$VMLINUX" \
+			BPFTOOL="$BUILD/tools/bpftool" LIBBPF_DIR="$INTO/libbpf" \
+			KHDR_INCLUDES="-isystem $HEADERS"
+	say "$(rel "$INTO")/selftests is up to date: $(find "$INTO/selftests" -maxdepth 1 -name 'test_*' -perm -u+x | wc -l) tests"
 }
 
 tmake_step() {
-	tmake "$1" -j"$JOBS" "${@:2}"
+	tmake "$1" -j"$JOBS" "${CROSS_ARGS[@]}" "${@:2}"
 }
 
 [[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
 need gcc make
 prepare_build
+case $FOR in
+'')
+	;;
+arm64)
+	CROSS_ARGS=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- CC="${CCACHE}aarch64-linux-gnu-gcc")
+	CROSS_CFLAGS="-I$INTO/sysroot/usr/include"
+	CROSS_LDFLAGS="-L$INTO/sysroot/usr/lib/aarch64-linux-gnu"
+	;;
+*)
+	die "there is nothing for '$FOR'"
+	;;
+esac
 case ${1:-} in
 libbpf|bpftool|selftests)
-	lock "$1"
+	lock "$1${FOR:+-$FOR}"
 	"$1"
 	;;
 *)

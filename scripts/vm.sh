@@ -15,8 +15,8 @@ usage() {
 	Runs COMMAND (text for a shell; else $CMD) in a virtual machine and exits with
 	its status; what it prints comes out as is. Without a command: a shell.
 
-	  --kernel FILE      bzImage to boot ($KERNEL; else build/kernel's)
-	  --initramfs FILE   ($INITRAMFS; else build/initramfs.cpio, brought up to date)
+	  --kernel FILE      bzImage, or Image for arm64 ($KERNEL; else build/kernel's)
+	  --initramfs FILE   ($INITRAMFS; else build/initramfs-MACHINE.cpio, brought up to date)
 	  --add FILE:PATH    puts FILE at PATH in the guest; may be given again
 	  --accel kvm|tcg    ($ACCEL; else kvm if a trial boot works, tcg if not)
 	  --smp N            CPUs ($SMP; else 2)
@@ -28,6 +28,7 @@ usage() {
 	  --icount           the guest's clock counts instructions (tcg only)
 	  --one-thread       tcg emulates all CPUs in one thread: slower, but no CPU
 	                     runs code that another one is just patching
+	  --gdb PORT         gdb may connect: target remote localhost:PORT ($GDB)
 	  --scan             fails if the kernel's messages tell of trouble
 	  --kcsan FILE       of data races only those with a function that FILE lists
 	  --log FILE         kernel's messages (else build/log/vm-NNN.console)
@@ -50,6 +51,7 @@ APPEND=${APPEND:-}
 TIMEOUT=${TIMEOUT:-}
 BOOT_TIMEOUT=${BOOT_TIMEOUT:-180}
 COMMAND=${CMD:-}
+GDB=${GDB:-}
 TRIES=3
 ICOUNT=
 THREADS=multi
@@ -80,6 +82,7 @@ parse_args() {
 		--cpu)		CPU=$2 ;;
 		--append)	APPEND=$2 ;;
 		--timeout)	TIMEOUT=$2 ;;
+		--gdb)		GDB=$2 ;;
 		--kcsan)	SCAN_ARGS=(--kcsan "$2") ;;
 		--boot-timeout)	BOOT_TIMEOUT=$2 ;;
 		--tries)	TRIES=$2 ;;
@@ -105,6 +108,7 @@ check_args() {
 	number MEM "$MEM" 64
 	number TIMEOUT "${TIMEOUT:=600}" 1
 	number BOOT_TIMEOUT "$BOOT_TIMEOUT" 1
+	[[ -z $GDB ]] || number GDB "$GDB" 1
 	case $ACCEL in
 	''|kvm|tcg) ;;
 	*) die "ACCEL must be kvm or tcg, not '$ACCEL'" ;;
@@ -120,6 +124,11 @@ check_args() {
 	if [[ -z $COMMAND && ! -t 0 ]]; then
 		die "the shell needs a terminal" "run one command with: make vm CMD='...'"
 	fi
+}
+
+# Where the symbols of the kernel are, if it is one of ours
+vmlinux() {
+	echo "${KERNEL%/arch/*}/vmlinux"
 }
 
 # The first free build/log/vm-NNN.console, taken at once
@@ -142,6 +151,7 @@ make_initrd() {
 
 	mkdir -p "$dir/vm"
 	echo "$TOKEN" >"$dir/vm/token"
+	echo "$PORT" >"$dir/vm/port"
 	if [[ -n $COMMAND ]]; then
 		printf '%s\n' "$COMMAND" >"$dir/vm/command"
 	else
@@ -159,14 +169,35 @@ make_initrd() {
 		cpio -o -H newc --quiet --owner 0:0) >>"$WORK/initrd"
 }
 
+# An Image for arm64 says so; all others are for PCs
+find_machine() {
+	MACHINE=x86_64
+	PORT=ttyS1
+	CONSOLE=ttyS0,115200
+	if [[ $(tail -c +57 "$KERNEL" | head -c 3) == ARM ]]; then
+		MACHINE=aarch64
+		PORT=ttyS0
+		CONSOLE=ttyAMA0
+	fi
+}
+
+# The console, and the port that the command has
+serial_args() {
+	QEMU+=(-chardev "file,id=console,path=$LOG" -serial chardev:console)
+	if [[ $MACHINE == aarch64 ]]; then
+		QEMU+=(-M virt -device "pci-serial,chardev=tty")
+	else
+		QEMU+=(-serial chardev:tty)
+	fi
+}
+
 qemu_args() {
 	local accel=$1 cpu=max
 
-	QEMU=(qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot
+	QEMU=("qemu-system-$MACHINE" -no-user-config -nodefaults -display none -no-reboot
 	      -kernel "$KERNEL" -initrd "$WORK/initrd" -m "$MEM" -smp "$SMP"
-	      -append "console=ttyS0,115200 panic=-1 loglevel=8 printk.devkmsg=on $APPEND"
-	      -chardev "file,id=console,path=$LOG" -serial chardev:console
-	      -serial chardev:tty)
+	      -append "console=$CONSOLE panic=-1 loglevel=8 printk.devkmsg=on $APPEND")
+	serial_args
 	if [[ $accel == kvm ]]; then
 		QEMU+=(-accel kvm)
 		cpu=host
@@ -176,6 +207,7 @@ qemu_args() {
 		QEMU+=(-accel "tcg,thread=$THREADS")
 	fi
 	QEMU+=(-cpu "${CPU:-$cpu}")
+	[[ -z $GDB ]] || QEMU+=(-gdb "tcp:localhost:$GDB")
 	if [[ -n $COMMAND ]]; then
 		QEMU+=(-chardev "stdio,id=tty,signal=off")
 	else
@@ -279,7 +311,7 @@ run_machine() {
 kvm_works() {
 	local key cache=$BUILD/kvm-probe outcome=
 
-	[[ -w /dev/kvm ]] || return 1
+	[[ -w /dev/kvm && $MACHINE == "$(uname -m)" ]] || return 1
 	key="$(</proc/sys/kernel/random/boot_id) $(qemu-system-x86_64 --version | head -n 1)"
 	if [[ -f $cache ]] && read -r outcome <"$cache" &&
 	   [[ $(tail -n 1 "$cache") == "$key" ]]; then
@@ -325,11 +357,12 @@ report() {
 
 parse_args "$@"
 check_args
-need qemu-system-x86_64 cpio setpriv
+find_machine
+need "qemu-system-$MACHINE" cpio setpriv
 prepare_build
 if [[ -z $INITRAMFS ]]; then
-	child "$SCRIPTS/initramfs.sh" >&2
-	INITRAMFS=$BUILD/initramfs.cpio
+	INITRAMFS=$BUILD/initramfs-$MACHINE.cpio
+	child "$SCRIPTS/initramfs.sh" "$MACHINE" >&2
 fi
 for dir in "$BUILD"/vm.*.tmp; do
 	# left by one that was killed the hard way
@@ -348,6 +381,7 @@ fi
 pick_log
 if [[ -z $COMMAND ]]; then
 	say "booting ($ACCEL, $SMP CPUs, $MEM MB); kernel messages: dmesg, and $(rel "$LOG")"
+	[[ -z $GDB ]] || say "to debug: gdb $(rel "$(vmlinux)") -ex 'target remote localhost:$GDB'"
 	say "leave with 'exit'; if the machine hangs: Ctrl-A, then X"
 	TERMINAL=$(stty -g)
 fi

@@ -75,6 +75,24 @@ point "no output is lost at the end" cmp "$DIR/stdout" <(seq 1 20000)
 vm -- 'echo c >/proc/sysrq-trigger; sleep 100'
 point "a panic is told" ended 125 panic
 point "with the kernel's words" grep -q 'Kernel panic - not syncing' "$DIR/stderr"
+port=$((20000 + RANDOM % 10000))
+# "?" asks why the machine stands still; it does as soon as gdb is there
+# shellcheck disable=SC2016 # the dollars are the protocol's
+ask_gdb() {
+	local answer
+
+	vm --gdb "$port" -- 'echo up; sleep 5' &
+	wait_for 'up$' || return 1
+	exec 5<>"/dev/tcp/localhost/$port" || return 1
+	printf '$?#3f' >&5
+	read -r -t 20 -N 4 answer <&5
+	# and go on
+	printf '$c#63' >&5
+	wait $!
+	exec 5>&-
+	[[ $answer == *'$T0'* && $(<"$DIR/result") == "exit 0" ]]
+}
+point "gdb can connect" ask_gdb
 vm --timeout 3 -- 'echo begun; sleep 1000'
 point "the time limit is told" ended 124 timeout
 point "what came before is there" cmp "$DIR/stdout" <(echo begun)

@@ -139,6 +139,8 @@ bool map_id_exists(__u32 id);
 
 /* Bytes of free memory, pages that the CPUs have at hand included */
 long free_memory(void);
+/* KASAN keeps some of what is freed, to notice who uses it still: is it not there? */
+bool memory_is_exact(void);
 /* Has free memory come back to 'before' but for 'slack'? Waits for it. */
 bool memory_is_back(long before, long slack);
 

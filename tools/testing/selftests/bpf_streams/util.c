@@ -355,10 +355,17 @@ long free_memory(void)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
+bool memory_is_exact(void)
+{
+	return !kernel_has_func("kasan_quarantine_reduce");
+}
+
 bool memory_is_back(long before, long slack)
 {
 	int i;
 
+	if (!memory_is_exact())
+		slack += sysconf(_SC_PHYS_PAGES) / 32 * sysconf(_SC_PAGESIZE);
 	/* Pages of freed programs and maps take RCU grace periods to return */
 	for (i = 0; i < 300; i++) {
 		if (before - free_memory() <= slack)
