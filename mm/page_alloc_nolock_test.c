@@ -232,8 +232,10 @@ static void nolock_zone_lock_held(struct kunit *test)
 
 	/* What is on this CPU's lists can be had, then no more. */
 	drain_all_pages(NULL);
-	local_irq_save(flags);
+	preempt_disable();
+	/* Where freeing debugs objects, it parks the page if interrupts are disabled. */
 	prime_pcp();
+	local_irq_save(flags);
 	lock_zones();
 	while ((page = alloc_pages_nolock(NUMA_NO_NODE, 0)) && ++got)
 		list_add(&page->lru, &pages);
@@ -241,6 +243,7 @@ static void nolock_zone_lock_held(struct kunit *test)
 		free_pages_nolock(page, 0);
 	unlock_zones();
 	local_irq_restore(flags);
+	preempt_enable();
 
 	KUNIT_EXPECT_EQ(test, got > 0, works_with_irqs_disabled());
 }

@@ -276,18 +276,18 @@ bool first_frame_is(const struct report *r, const char *symbol)
 
 void reports_require(const char *reporter)
 {
-	const char *why = NULL;
+	const char *why = "the kernel does not report this";
+	bool required = getenv("BPF_STREAMS_REQUIRED");
 
 #ifndef __x86_64__
 	why = "runtime errors are reported on x86-64 only";
-#endif
-	if (!why && !kernel_has_func(reporter) && !ours())
-		why = "the kernel does not report this";
-	if (!why)
+	required = false;
+#else
+	if (kernel_has_func(reporter) || ours())
 		return;
-
+#endif
 	ksft_print_header();
-	if (getenv("BPF_STREAMS_REQUIRED"))
+	if (required)
 		ksft_exit_fail_msg("%s\n", why);
 	ksft_exit_skip("%s\n", why);
 }

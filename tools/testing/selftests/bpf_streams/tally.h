@@ -6,7 +6,7 @@
 #include "streams_test.h"
 #include "anywhere.h"
 
-#define TALLY_MAX	(1UL << 30)	/* messages */
+#define TALLY_MAX	(1024UL * MIB)	/* messages */
 
 struct tally {
 	unsigned long long lines[NR_CONTEXTS];

@@ -695,6 +695,8 @@ TEST_F(woken, sleeper_is)
 		ASSERT_TRUE(sleeper_start(&s, fd));
 		link = bpf_program__attach_raw_tracepoint(self->skel->progs.anywhere,
 							  variant->tracepoint);
+		if (!link && variant->context == IN_NMI)
+			SKIP(break, "no %s here", variant->tracepoint);
 		ASSERT_NE(NULL, link);
 		if (variant->context == IN_NMI)
 			ASSERT_TRUE(send_nmis());
@@ -1056,7 +1058,8 @@ TEST(descriptor_keeps_the_text_and_nothing_else)
 		say_bpf__destroy(skel);
 		wait_until(poll_now(fd) & POLLHUP);
 		held = before - free_memory();
-		EXPECT_LE(MIB * 3 / 2, held);
+		if (memory_is_exact())
+			EXPECT_LE(MIB * 3 / 2, held);
 		close(fd);
 	}
 	EXPECT_TRUE(memory_is_back(before, 5 * MIB));

@@ -198,8 +198,6 @@ static __u64 pick(__u64 *state, const __u64 *from, size_t n)
 	return from[prng(state) % n];
 }
 
-#define PICK(state, from)	pick(state, from, ARRAY_SIZE(from))
-
 struct nonsense {
 	unsigned char attr[4096 + 64];
 	size_t size;		/* told to the kernel */
@@ -258,9 +256,9 @@ static void make_read(struct nonsense *n, __u64 *state)
 	};
 	static const __u64 streams[] = { 0, 1, 1, 1, 2, 2, 3, 1U << 31, UINT32_MAX };
 	struct stream_read_attr attr = {
-		.buf = PICK(state, bufs),
-		.len = PICK(state, lens),
-		.stream_id = PICK(state, streams),
+		.buf = pick(state, bufs, ARRAY_SIZE(bufs)),
+		.len = pick(state, lens, ARRAY_SIZE(lens)),
+		.stream_id = pick(state, streams, ARRAY_SIZE(streams)),
 		.prog_fd = pick(state, n->fds, n->nr_fds),
 	};
 
@@ -273,8 +271,8 @@ static void make_open(struct nonsense *n, __u64 *state)
 	static const __u64 flags[] = { 0, 0, 1, 1, 2, 3, 1U << 31, UINT32_MAX };
 	struct stream_open_attr attr = {
 		.prog_fd = pick(state, n->fds, n->nr_fds),
-		.stream_id = PICK(state, streams),
-		.flags = PICK(state, flags),
+		.stream_id = pick(state, streams, ARRAY_SIZE(streams)),
+		.flags = pick(state, flags, ARRAY_SIZE(flags)),
 	};
 
 	memcpy(n->attr, &attr, sizeof(attr));
@@ -288,7 +286,7 @@ static void spoil(struct nonsense *n, __u64 *state, size_t right_size)
 	n->size = right_size;
 	memset(n->attr + right_size, 0, sizeof(n->attr) - right_size);
 	if (!(prng(state) % 4))
-		n->size = PICK(state, sizes);
+		n->size = pick(state, sizes, ARRAY_SIZE(sizes));
 	if (!(prng(state) % 8))
 		n->attr[prng(state) % sizeof(n->attr)] ^= 1 << prng(state) % 8;
 	if (!(prng(state) % 16))

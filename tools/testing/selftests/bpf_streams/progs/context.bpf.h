@@ -14,6 +14,17 @@ struct pcpu_hot___local {
 extern const struct pcpu_hot___local pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
 
+/* Where arm64 has it */
+struct thread_info___local {
+	struct {
+		int count;
+	} preempt;
+} __attribute__((preserve_access_index));
+
+struct task_struct___local {
+	struct thread_info___local thread_info;
+} __attribute__((preserve_access_index));
+
 /* Whether to reschedule, which is kept there too */
 #define NEED_RESCHED	0x80000000
 
@@ -30,6 +41,7 @@ bool context_known;
 
 static inline int preempt_count(void)
 {
+	const struct task_struct___local *task;
 	const struct pcpu_hot___local *hot;
 	const int *count;
 
@@ -42,6 +54,11 @@ static inline int preempt_count(void)
 		count = bpf_this_cpu_ptr(&__preempt_count);
 		context_known = true;
 		return *count & ~NEED_RESCHED;
+	}
+	task = (void *)bpf_get_current_task_btf();
+	if (bpf_core_field_exists(task->thread_info.preempt.count)) {
+		context_known = true;
+		return BPF_CORE_READ(task, thread_info.preempt.count);
 	}
 	return 0;
 }
