@@ -208,6 +208,23 @@ static void nolock_drain_frees_parked(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, llist_empty(&zone->parked_pages));
 }
 
+/* Keeps others from this CPU's pages, where its locks do not sleep. */
+static void stay_here(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_disable();
+	else
+		preempt_disable();
+}
+
+static void leave(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		migrate_enable();
+	else
+		preempt_enable();
+}
+
 /* Leaves a page on the pcp list of this CPU, if pages can be had at all here. */
 static void prime_pcp(void)
 {
@@ -343,20 +360,23 @@ static void nolock_zone_locked_tracepoint(struct kunit *test)
 	if (ret)
 		kunit_skip(test, "no tracepoints");
 
-	/* The order is above those of the pcp lists: zone->lock is taken. */
+	/*
+	 * The order is above those of the pcp lists: zone->lock is taken. On PREEMPT_RT
+	 * that leaves interrupts enabled.
+	 */
 	drain_all_pages(NULL);
-	preempt_disable();
+	stay_here();
 	prime_pcp();
 	pt.calls = 0;
 	page = alloc_pages(GFP_NOWAIT, order);
-	preempt_enable();
+	leave();
 	unregister_trace_mm_page_alloc_zone_locked(zone_locked_probe, &pt);
 	tracepoint_synchronize_unregister();
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	__free_pages(page, order);
 
 	KUNIT_EXPECT_GT(test, pt.calls, 0);
-	KUNIT_EXPECT_EQ(test, pt.allocated > 0, works_with_irqs_disabled());
+	KUNIT_EXPECT_EQ(test, pt.allocated > 0, IS_ENABLED(CONFIG_SMP));
 }
 
 static void wakeup_probe(void *data, int nid, int zid, int order,
@@ -405,14 +425,14 @@ static void nolock_respects_low_watermark(struct kunit *test)
 	while (!waitqueue_active(kswapd))
 		fsleep(1000);
 
-	preempt_disable();
+	stay_here();
 	swap_watermarks(saved);
 	page = alloc_pages_nolock(NUMA_NO_NODE, 0);
 	calls = pt.calls;
 	/* Shows that a wake-up would have been seen. */
 	plain = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 	swap_watermarks(saved);
-	preempt_enable();
+	leave();
 
 	unregister_trace_mm_vmscan_wakeup_kswapd(wakeup_probe, &pt);
 	tracepoint_synchronize_unregister();

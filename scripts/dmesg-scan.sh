@@ -59,6 +59,7 @@ TROUBLE=(
 HARMLESS=(
 	# announcements at boot
 	'(kasan|kcsan|kfence|kmemleak): (Kernel|enabled|initialized)'
+	'rcu: .* debug is enabled'
 )
 
 join() {

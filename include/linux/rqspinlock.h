@@ -70,11 +70,14 @@ static inline void res_spin_lock_init(struct rqspinlock *lock)
 	atomic_set(&lock->val, 0);
 }
 
-/* Whoever interrupts us must not see what an earlier lock left in the entry. */
+/*
+ * Whoever interrupts us counts up and down again while we look. It must not see what
+ * an earlier lock left in the entry.
+ */
 static __always_inline void rqspinlock_push(struct rqspinlock *lock)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
-	unsigned int i = held->nr;
+	unsigned int i = READ_ONCE(held->nr);
 
 	WRITE_ONCE(held->nr, i + 1);
 	barrier();
@@ -85,7 +88,7 @@ static __always_inline void rqspinlock_push(struct rqspinlock *lock)
 static __always_inline void rqspinlock_pop(void)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
-	unsigned int i = held->nr - 1;
+	unsigned int i = READ_ONCE(held->nr) - 1;
 
 	if (likely(i < RQSPINLOCK_NR_HELD))
 		WRITE_ONCE(held->locks[i], 0);

@@ -219,7 +219,7 @@ static bool rqspinlock_is_abba(const struct rqspinlock *lock)
 	int cpu;
 
 	/* This lock's own entry is one. */
-	if (ours->nr == 1)
+	if (READ_ONCE(ours->nr) == 1)
 		return false;
 
 	for_each_possible_cpu(cpu) {
@@ -238,7 +238,7 @@ static bool rqspinlock_is_aa(const struct rqspinlock *lock)
 	const struct rqspinlock_held *ours = this_cpu_ptr(&rqspinlock_held);
 
 	return held_has(ours, (unsigned long)lock,
-			min(ours->nr - 1, RQSPINLOCK_NR_HELD));
+			min(READ_ONCE(ours->nr) - 1, RQSPINLOCK_NR_HELD));
 }
 
 /* Tells other CPUs and whoever interrupts us that the lock is not ours. */
@@ -257,12 +257,13 @@ static void rqspinlock_set_held(const struct rqspinlock_waiter *w)
 static void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
+	unsigned int nr = READ_ONCE(held->nr);
 
 	/* The mark is not part of an address. */
 	BUILD_BUG_ON(__alignof__(struct rqspinlock) <= RQSPINLOCK_WAITING);
 
-	if (held->nr <= RQSPINLOCK_NR_HELD)
-		w->entry = &held->locks[held->nr - 1];
+	if (nr <= RQSPINLOCK_NR_HELD)
+		w->entry = &held->locks[nr - 1];
 	w->start = ktime_get_mono_fast_ns();
 	w->tick = w->start;
 

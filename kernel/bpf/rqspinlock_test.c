@@ -489,6 +489,8 @@ static struct rqs_play *new_play_in_context(struct kunit *test, unsigned int nr_
 	const struct rqs_context_param *param = test->param_value;
 	struct rqs_play *p;
 
+	if (param->context == RQS_SOFTIRQ && IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "softirqs are threads, and interrupt nobody");
 	if (param->context == RQS_NMI && !IS_ENABLED(CONFIG_X86_LOCAL_APIC))
 		kunit_skip(test, "no way to send an NMI");
 

@@ -56,6 +56,7 @@ while IFS= read -r line; do
 done <<'END'
 kasan: KernelAddressSanitizer initialized
 rcu: RCU lockdep checking is enabled.
+rcu: 	RCU callback double-/use-after-free debug is enabled.
 Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar
 watchdog: NMI watchdog: Enabled. Permanently consumes one hw-PMU counter.
 sysrq: Show backtrace of all active CPUs

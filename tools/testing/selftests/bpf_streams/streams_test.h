@@ -132,6 +132,7 @@ int run(const struct bpf_program *prog);
 
 /* Has the kernel what only this series has (and later kernels don't)? */
 bool ours(void);
+bool is_rt(void);
 bool kernel_has_func(const char *name);
 __u32 prog_id(int prog_fd);
 bool prog_id_exists(__u32 id);

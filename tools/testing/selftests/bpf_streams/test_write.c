@@ -402,7 +402,7 @@ TEST(prints_with_bpf_spin_lock_held)
 		SKIP_UNLESS_OURS("printing with a bpf_spin_lock held");
 	ASSERT_NE(NULL, skel);
 	EXPECT_EQ(0, run(skel->progs.under_lock));
-	EXPECT_TRUE(stream_is(skel->progs.under_lock, STDOUT, "value 1\n"));
+	EXPECT_TRUE(stream_is(skel->progs.under_lock, STDOUT, "before\nvalue 1\n"));
 	lock_bpf__destroy(skel);
 }
 

@@ -299,6 +299,13 @@ bool ours(void)
 	return counts;
 }
 
+bool is_rt(void)
+{
+	struct utsname uts;
+
+	return !uname(&uts) && strstr(uts.version, "PREEMPT_RT");
+}
+
 bool kernel_has_func(const char *name)
 {
 	static struct btf *btf;

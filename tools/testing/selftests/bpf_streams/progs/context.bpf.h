@@ -23,6 +23,7 @@ struct thread_info___local {
 
 struct task_struct___local {
 	struct thread_info___local thread_info;
+	int softirq_disable_cnt;	/* of PREEMPT_RT, which counts those apart */
 } __attribute__((preserve_access_index));
 
 /* Whether to reschedule, which is kept there too */
@@ -63,6 +64,15 @@ static inline int preempt_count(void)
 	return 0;
 }
 
+static inline int softirq_count(void)
+{
+	const struct task_struct___local *task = (void *)bpf_get_current_task_btf();
+
+	if (!bpf_core_field_exists(task->softirq_disable_cnt))
+		return 0;
+	return BPF_CORE_READ(task, softirq_disable_cnt);
+}
+
 static inline __u32 context(void)
 {
 	bool is_7_3 = LINUX_KERNEL_VERSION >= KERNEL_VERSION(7, 3, 0);
@@ -73,7 +83,7 @@ static inline __u32 context(void)
 	if (count & (is_7_3 ? HARDIRQ_BITS_7 : HARDIRQ_BITS))
 		return IN_HARDIRQ;
 	/* Being served: the lowest bit. The others say that they are disabled. */
-	if (count & SOFTIRQ_SERVED)
+	if ((count | softirq_count()) & SOFTIRQ_SERVED)
 		return IN_SOFTIRQ;
 	return IN_TASK;
 }

@@ -21,7 +21,8 @@ int under_lock(struct __sk_buff *skb)
 	int key = 0, err;
 
 	l = bpf_map_lookup_elem(&locked, &key);
-	if (!l)
+	/* With interrupts disabled PREEMPT_RT gives no page: have one at hand */
+	if (!l || bpf_stream_printk(STDOUT, "before\n"))
 		return 1;
 
 	bpf_spin_lock(&l->lock);
