@@ -672,6 +672,8 @@ FIXTURE_SETUP(woken)
 {
 	if (variant->context == IN_NMI && nr_cpus() < 2)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
+	if (variant->context != IN_SOFTIRQ && is_rt())
+		SKIP(return, "no page is to be had there on PREEMPT_RT");
 	self->skel = anywhere_bpf__open_and_load();
 	ASSERT_NE(NULL, self->skel);
 	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
