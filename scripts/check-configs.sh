@@ -56,6 +56,14 @@ nobtf_tests() {
 	tested "$1" "$SMP" test_silent
 }
 
+# Without those that load programs with timers, which this kernel refuses. The locks
+# have their KUnit tests.
+rt_tests() {
+	tested "$1" "$SMP" test_silent test_write test_read test_capacity test_concurrency \
+		test_lifetime test_context test_open test_stat test_page_alloc.sh \
+		test_rqspinlock.sh test_storm test_security
+}
+
 up_tests() {
 	tested "$1" 1 "${TESTS[@]}"
 }

@@ -162,8 +162,9 @@ void mount_debugfs(void);
 
 /* NMIs to all CPUs but the first; the log gets their backtraces */
 bool send_nmis(void);
-/* Which messages of the kernel come out at once: 1 is none. The level before. */
+/* Which messages of the kernel come out at once. Returns the level before. */
 int set_console_level(int level);
+#define CONSOLE_ERRORS	4	/* these and worse, but no backtraces of NMIs */
 
 /* Skips the whole test file where it can't run */
 void streams_require(void);

@@ -320,7 +320,7 @@ TEST(arena_faults_in_nmi)
 	/* NMIs hit the other CPU in the middle of faults and reports */
 	r.prog = prog;
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, fault_thread, &r));
-	level = set_console_level(1);
+	level = set_console_level(CONSOLE_ERRORS);
 	while (skel->bss->nmi_faults < 200 && send_nmis())
 		usleep(1000);
 	set_console_level(level);

@@ -363,7 +363,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		t->no_pages->bss->percent = variant->failing;
 	}
 
-	level = set_console_level(1);
+	level = set_console_level(CONSOLE_ERRORS);
 	while (bss->attempts[variant->context] < variant->attempts) {
 		if (variant->nmi && !send_nmis())
 			break;

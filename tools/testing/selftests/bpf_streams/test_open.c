@@ -689,7 +689,7 @@ FIXTURE_TEARDOWN(woken)
 TEST_F(woken, sleeper_is)
 {
 	int fd = stream_open(bpf_program__fd(self->skel->progs.anywhere), STDOUT, 0);
-	int level = set_console_level(1), i;
+	int level = set_console_level(CONSOLE_ERRORS), i;
 	struct bpf_link *link;
 	struct sleeper s;
 

@@ -324,7 +324,7 @@ static void start_role(struct __test_metadata *const _metadata, struct play *p, 
 	case IN_NMI:
 		bss->nmi_cpu = role->cpu;
 		p->skel->data->nmi_actor = nr;
-		level = set_console_level(1);
+		level = set_console_level(CONSOLE_ERRORS);
 		while (!is_set(&bss->actors[nr].started) && send_nmis())
 			usleep(1000);
 		set_console_level(level);

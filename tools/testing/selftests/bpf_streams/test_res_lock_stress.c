@@ -138,7 +138,7 @@ static void run_workers(struct __test_metadata *const _metadata,
 		workers[i].cpu = i;
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
 	}
-	level = set_console_level(1);
+	level = set_console_level(CONSOLE_ERRORS);
 	while (nmis && (sent < NMIS || !all_done(workers, n)) && send_nmis()) {
 		sent++;
 		usleep(10 * 1000);

@@ -607,7 +607,7 @@ static void rage(struct __test_metadata *const _metadata, struct storm *s, long 
 
 	for (i = 0; i < ARRAY_SIZE(readers); i++)
 		ASSERT_TRUE(start(s, &reading[i], i, readers[i]));
-	level = set_console_level(1);
+	level = set_console_level(CONSOLE_ERRORS);
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		ASSERT_TRUE(start(s, &doing[i], i, others[i]));
 	start_clocks(s);
