@@ -134,6 +134,7 @@ int run(const struct bpf_program *prog);
 bool ours(void);
 bool is_rt(void);
 bool kernel_has_func(const char *name);
+bool kernel_has_tracepoint(const char *name);
 __u32 prog_id(int prog_fd);
 bool prog_id_exists(__u32 id);
 bool map_id_exists(__u32 id);

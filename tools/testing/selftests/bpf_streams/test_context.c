@@ -205,6 +205,8 @@ FIXTURE_SETUP(context)
 
 	if (variant->nmi && nr_cpus() < 2)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
+	if (variant->nmi && !kernel_has_tracepoint("nmi_handler"))
+		SKIP(return, "no NMIs here");
 	if (variant->only_ours)
 		SKIP_UNLESS_OURS("printing takes pages without end");
 

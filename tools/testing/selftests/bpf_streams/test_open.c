@@ -672,6 +672,8 @@ FIXTURE_SETUP(woken)
 {
 	if (variant->context == IN_NMI && nr_cpus() < 2)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
+	if (!kernel_has_tracepoint(variant->tracepoint))
+		SKIP(return, "no %s here", variant->tracepoint);
 	if (variant->context != IN_SOFTIRQ && is_rt())
 		SKIP(return, "no page is to be had there on PREEMPT_RT");
 	self->skel = anywhere_bpf__open_and_load();
@@ -697,8 +699,6 @@ TEST_F(woken, sleeper_is)
 		ASSERT_TRUE(sleeper_start(&s, fd));
 		link = bpf_program__attach_raw_tracepoint(self->skel->progs.anywhere,
 							  variant->tracepoint);
-		if (!link && variant->context == IN_NMI)
-			SKIP(break, "no %s here", variant->tracepoint);
 		ASSERT_NE(NULL, link);
 		if (variant->context == IN_NMI)
 			ASSERT_TRUE(send_nmis());

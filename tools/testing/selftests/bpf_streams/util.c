@@ -306,13 +306,26 @@ bool is_rt(void)
 	return !uname(&uts) && strstr(uts.version, "PREEMPT_RT");
 }
 
-bool kernel_has_func(const char *name)
+static bool kernel_has(const char *name, __u32 kind)
 {
 	static struct btf *btf;
 
 	if (!btf)
 		btf = btf__load_vmlinux_btf();
-	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+	return btf && btf__find_by_name_kind(btf, name, kind) > 0;
+}
+
+bool kernel_has_func(const char *name)
+{
+	return kernel_has(name, BTF_KIND_FUNC);
+}
+
+bool kernel_has_tracepoint(const char *name)
+{
+	char type[128];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return kernel_has(type, BTF_KIND_TYPEDEF);
 }
 
 __u32 prog_id(int prog_fd)
