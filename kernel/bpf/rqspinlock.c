@@ -439,7 +439,8 @@ static int rqspinlock_wait(struct rqspinlock_waiter *w)
 	struct rqspinlock_node *node = this_cpu_ptr(&rqspinlock_node);
 	int err;
 
-	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS) || in_nmi() || node->busy)
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS) || in_nmi() ||
+	    READ_ONCE(node->busy))
 		return rqspinlock_spin(w, NULL);
 
 	/* Whoever interrupts us in between clears it again. */
