@@ -30,10 +30,10 @@ CONFIGS=(off none up nomemcg nobtf rt i386 arm64)
 TABLE=$BUILD/log/check-configs.table
 
 # What depends on the scheduler, on locks or on memory; all else is the same everywhere
-TESTS=(test_silent test_write test_read test_capacity test_concurrency test_lifetime
-       test_context test_open test_stat test_stack test_may_goto test_res_lock
-       test_res_lock_contexts test_res_lock_stress test_page_alloc.sh
-       test_rqspinlock.sh test_storm test_security)
+PORTABLE=(test_silent test_write test_read test_capacity test_concurrency test_lifetime
+	  test_context test_open test_stat test_stack test_may_goto test_res_lock
+	  test_res_lock_contexts test_res_lock_stress test_page_alloc.sh
+	  test_rqspinlock.sh test_storm test_security)
 
 # tested NAME CPUS TEST...: runs them, and tells what came of it
 tested() {
@@ -65,7 +65,7 @@ rt_tests() {
 }
 
 up_tests() {
-	tested "$1" 1 "${TESTS[@]}"
+	tested "$1" 1 "${PORTABLE[@]}"
 }
 
 i386_tests() {
@@ -120,7 +120,7 @@ check_config() {
 		if declare -F "${name}_tests" >/dev/null; then
 			"${name}_tests" "$name"
 		else
-			tested "$name" "$SMP" "${TESTS[@]}"
+			tested "$name" "$SMP" "${PORTABLE[@]}"
 		fi
 	else
 		fail "make kernel-$name"

@@ -15,13 +15,12 @@
 . "$SCRIPTS/warnings-lib.sh"
 # shellcheck source=tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
+# These kernels are slow in the emulator
+TEST_TIMEOUT=${TEST_TIMEOUT:-1800}
 # shellcheck source=selftests-lib.sh
 . "$SCRIPTS/selftests-lib.sh"
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
-
-# These kernels are slow in the emulator
-TEST_TIMEOUT=${DEBUG_TEST_TIMEOUT:-1800}
 
 # build_variant NAME
 build_variant() {

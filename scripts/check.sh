@@ -42,10 +42,6 @@ all_selftests() {
 	local tests
 
 	mapfile -t tests < <(all_tests)
-	if ((${#tests[@]} == 0)); then
-		fail "no selftests in build/selftests"
-		return
-	fi
 	selftests "$SMP" "" "${tests[@]}"
 	# What waits for a lock of the context that it interrupted hangs at once here;
 	# with a second CPU it may get away with it

@@ -22,7 +22,7 @@
 # shellcheck source=variants-lib.sh
 . "$SCRIPTS/variants-lib.sh"
 
-VARIANT=${1:-${VARIANT:-}}
+VARIANT=${1:-}
 
 # All that the configuration depends on
 config_inputs() {

@@ -62,6 +62,10 @@ selftests() {
 	local cpus=$1 label=$2 tests rest test rc run=0 log
 
 	shift 2
+	if (($# == 0)); then
+		fail "no tests to run$label"
+		return
+	fi
 	tests=("$@")
 	declare -A ENDED=()
 	rest=("${tests[@]}")

@@ -174,7 +174,7 @@ find_machine() {
 	MACHINE=x86_64
 	PORT=ttyS1
 	CONSOLE=ttyS0,115200
-	if [[ $(tail -c +57 "$KERNEL" | head -c 3) == ARM ]]; then
+	if [[ $(tail -c +57 "$KERNEL" | head -c 3 | tr -d '\0') == ARM ]]; then
 		MACHINE=aarch64
 		PORT=ttyS0
 		CONSOLE=ttyAMA0
