@@ -101,7 +101,7 @@ build() {
 	kmake "$OUT" -j"$JOBS" "$IMAGE" headers
 }
 
-HINT="try again with one job to see the error last: make kernel JOBS=1${VARIANT:+ VARIANT=$VARIANT}"
+HINT="try again with one job to see the error last: make kernel${VARIANT:+-$VARIANT} JOBS=1"
 [[ ! -e $OUT/.unfinished ]] || forget_objects
 : >"$OUT/.unfinished"
 step "building $(rel "$OUT")" "$log" build

@@ -185,6 +185,15 @@ static bool attach_backtrace(struct context_test *t)
 	return false;
 }
 
+/* Whoever knows that the kernel is ours knows that this works */
+#define SKIP_UNLESS_PAGES_CAN_FAIL(no_pages)					\
+	do {									\
+		if (!(no_pages)) {						\
+			ASSERT_EQ(NULL, getenv("BPF_STREAMS_REQUIRED"));	\
+			SKIP(return, "kernel without CONFIG_FUNCTION_ERROR_INJECTION"); \
+		}								\
+	} while (0)
+
 static struct no_pages_bpf *load_no_pages(void)
 {
 	struct no_pages_bpf *skel;
@@ -212,8 +221,7 @@ FIXTURE_SETUP(context)
 
 	if (variant->failing) {
 		t->no_pages = load_no_pages();
-		if (!t->no_pages)
-			SKIP(return, "kernel without CONFIG_FUNCTION_ERROR_INJECTION");
+		SKIP_UNLESS_PAGES_CAN_FAIL(t->no_pages);
 	}
 
 	t->memory = free_memory();
@@ -457,8 +465,7 @@ TEST(without_memory_is_enomem_and_counted_and_recovers)
 	ASSERT_NE(NULL, skel);
 	SKIP_UNLESS_OURS("counters");
 	no_pages = load_no_pages();
-	if (!no_pages)
-		SKIP(return, "kernel without CONFIG_FUNCTION_ERROR_INJECTION");
+	SKIP_UNLESS_PAGES_CAN_FAIL(no_pages);
 	kmsg = kmsg_open();
 
 	no_pages->bss->percent = 100;
