@@ -5,7 +5,8 @@
 # Settings reach the scripts through the environment, as they were typed
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
-	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB
+	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
+	    DESTDIR PREFIX
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -14,8 +15,10 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check check-debug check-configs soak tree refresh kernel libbpf \
-	bpftool selftests base-tests core-tests fuzz litmus vm compat series docs lint clean
+.PHONY: help deps demo check check-debug check-configs check-dist soak tree refresh	\
+	kernel libbpf bpftool selftests base-tests core-tests fuzz litmus vm compat	\
+	series series-check bisect-check bases deb libbpf-dist install-tools dist docs	\
+	lint clean
 .NOTPARALLEL:
 
 help:
@@ -82,6 +85,24 @@ help:
 #|                   KERNEL=file  only that vmlinuz
 #|                   CLANGS='14 19'   only those compilers
 #|   make series     build/series: mails for git am, with a cover letter
+#|   make series-check   applies them to a git repository of the base; the tree must be
+#|                   that of make tree, and checkpatch --strict silent
+#|   make bisect-check   builds each commit, and boots where scripts/bisect-tests.txt
+#|                   says so; takes an hour
+#|                   FIRST=5 LAST=9   only those
+#|   make bases      tries the series on all releases of 6.12 in Debian's suites: a
+#|                   table, also in build/bases/table.txt
+#|                   BASE=path    only that tree or tarball
+#|   make deb        build/deb: Debian packages of a kernel for a real machine
+#|                   CONFIG=file  its configuration; else the running kernel's if that
+#|                   is a 6.12, else Debian's
+#|   make libbpf-dist   build/dist: libbpf as a source tarball of its own
+#|   make install-tools   installs bpftool and libbpf
+#|                   DESTDIR= PREFIX=/usr/local   where
+#|   make dist       build/dist/bpf-streams-VERSION: series, libbpf, bpftool, docs and
+#|                   checksums
+#|   make check-dist tests the packages, libbpf's tarball, the installed tools and the
+#|                   release; part of make check
 #|   make docs       build/docs: Documentation/bpf as HTML, bpftool's man pages
 #|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
 #|                   of make docs
@@ -152,6 +173,31 @@ compat: selftests
 
 series: tree
 	@scripts/series.sh
+
+series-check: tree
+	@scripts/series-check.sh
+
+bisect-check:
+	@scripts/bisect-check.sh $${FIRST:-1} $${LAST:-9999}
+
+# Of the patches alone: no tree is composed
+bases:
+	@scripts/bases.sh
+
+deb: tree
+	@scripts/deb.sh
+
+libbpf-dist: tree
+	@scripts/libbpf-dist.sh
+
+install-tools: libbpf bpftool
+	@scripts/install-tools.sh
+
+dist: bpftool
+	@scripts/dist.sh
+
+check-dist:
+	@scripts/check-dist.sh
 
 docs: tree
 	@scripts/docs.sh

@@ -5,17 +5,21 @@
 #
 #	N passed, N failed, N skipped
 #
-# where build steps, tests of our scripts, every test point of the selftests and
-# those of the base's own tests count. The status is 0 if nothing failed.
+# where build steps, tests of our scripts, every test point of the selftests, those of
+# the base's own tests and of what is handed out count. The status is 0 if nothing failed.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
 # shellcheck source=tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
 # shellcheck source=selftests-lib.sh
 . "$SCRIPTS/selftests-lib.sh"
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
+# shellcheck source=dist-lib.sh
+. "$SCRIPTS/dist-lib.sh"
 
 # Tests of the scripts themselves, on the host
 script_tests() {
@@ -66,4 +70,5 @@ script_tests "$SCRIPTS"/tests/*.sh
 core_tests
 all_selftests
 base_tests
+dist_tests
 finish

@@ -16,9 +16,10 @@
 OUT=$BUILD/docs
 LOG=$LOGS/docs
 
-# Without YNL_INDEX it would write pages about netlink into the tree
+# Without YNL_INDEX it would write pages about netlink into the tree. The index for
+# searching has the order of Python's sets.
 build() {
-	kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E YNL_INDEX= htmldocs
+	PYTHONHASHSEED=0 kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E YNL_INDEX= htmldocs
 }
 
 man_pages() {

@@ -7,7 +7,8 @@ set -euo pipefail
 export LC_ALL=C
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-BUILD=$REPO/build
+# Another folder for a script that our own scripts call
+BUILD=${BPF_STREAMS_BUILD:-$REPO/build}
 LOGS=$BUILD/log
 SCRIPTS=$REPO/scripts
 SELF=$(basename "$0" .sh)

@@ -84,6 +84,56 @@ copy_patches() {
 	done < <(series_patches)
 }
 
+# series_files: what the patches change, each file once
+series_files() {
+	local patch
+
+	series_patches | while IFS= read -r patch; do
+		patch_files "$PATCHES/$patch"
+	done | cut -d ' ' -f 2- | sort -u
+}
+
+describe_failure() {
+	awk -v patch="$1" '
+		/^patching file / { file = $3 }
+		/^can.t find file to patch/ { printf "%s: a file that it changes is not there\n", patch }
+		/FAILED at/ {
+			sub(/\.$/, "")
+			printf "%s: %s: hunk %s does not apply, at line %s\n", patch, file, $2, $NF
+		}
+		/malformed patch/ { printf "%s: %s\n", patch, $0 }
+	' "$2" >&2
+}
+
+# A line for each hunk that applies elsewhere than the patch says
+describe_offsets() {
+	awk -v patch="$1" '
+		/^patching file / { file = $3 }
+		/succeeded at .* \(offset/ {
+			match($0, /offset -?[0-9]+/)
+			printf "%s: %s: hunk %s applies with %s\n", patch, file, $2, substr($0, RSTART, RLENGTH)
+		}
+	' "$2"
+}
+
+# push_patches DIR LOG: applies the series in DIR, which has the files that it changes.
+# Prints a line for each hunk that applies at another line than the patch says. If one
+# does not apply, sets CONFLICT to its patch, and says on stderr what does not fit.
+push_patches() {
+	local dir=$1 log=$2 patch
+
+	CONFLICT=
+	copy_patches "$dir/.patches"
+	while IFS= read -r patch; do
+		if ! quilt_in "$dir" "$dir/.patches" push --fuzz=0 >"$log" 2>&1; then
+			describe_failure "$patch" "$log"
+			CONFLICT=$patch
+			return 1
+		fi
+		describe_offsets "$patch" "$log"
+	done < <(series_patches)
+}
+
 # patch_header FILE: everything before the first change
 patch_header() {
 	awk '/^---$/ || /^--- [^ ]/ || /^diff --git / || /^Index: / { exit } { print }' "$1"

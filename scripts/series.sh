@@ -10,29 +10,17 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=series-lib.sh
 . "$SCRIPTS/series-lib.sh"
+# shellcheck source=release-lib.sh
+. "$SCRIPTS/release-lib.sh"
+# shellcheck source=git-lib.sh
+. "$SCRIPTS/git-lib.sh"
 
 OUT=$BUILD/series
 WORK=$BUILD/series.tmp.$$
 # Only the files that the series changes: the mails are the same as those from a
 # repository with the whole kernel, which would take minutes to make
-GIT_DIR_NEW=$WORK/git
+GIT_TREE=$WORK/git
 PREFIX='PATCH 6.12'
-
-# The user's settings must not change what comes out
-export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-
-g() {
-	git -C "$GIT_DIR_NEW" -c core.autocrlf=false -c gc.auto=0 "$@"
-}
-
-# The time that the mails carry: of the last commit that touched the series
-series_time() {
-	local time
-
-	time=$(git -c safe.directory='*' -C "$REPO" log -1 --format=%ct 2>/dev/null) || :
-	echo "${SOURCE_DATE_EPOCH:-${time:-$(date +%s)}}"
-}
 
 # message FILE: the commit's message: header without mail headers and Adds:
 message() {
@@ -71,16 +59,14 @@ check_message() {
 commit_base() {
 	local path
 
-	mkdir -p "$GIT_DIR_NEW"
+	mkdir -p "$GIT_TREE"
 	g -c init.defaultBranch=series init -q
 	{
 		echo MAINTAINERS
-		series_patches | while IFS= read -r path; do
-			patch_files "$PATCHES/$path" | cut -d ' ' -f 2-
-		done
+		series_files
 	} | sort -u | while IFS= read -r path; do
-		mkdir -p "$GIT_DIR_NEW/$(dirname "$path")"
-		cp --preserve=mode "$BASE_DIR/$path" "$GIT_DIR_NEW/$path"
+		mkdir -p "$GIT_TREE/$(dirname "$path")"
+		cp --preserve=mode "$BASE_DIR/$path" "$GIT_TREE/$path"
 	done
 	g add -A -f
 	commit "BPF Streams Developers <bpf-streams@localhost>" -m "Linux $(kernel_version)"
@@ -89,16 +75,6 @@ commit_base() {
 
 kernel_version() {
 	make -s -C "$BASE_DIR" kernelversion
-}
-
-commit() {
-	local name=${1% <*} email=${1##*<}
-
-	shift
-	GIT_AUTHOR_NAME=$name GIT_AUTHOR_EMAIL=${email%>} \
-	GIT_COMMITTER_NAME=$name GIT_COMMITTER_EMAIL=${email%>} \
-	GIT_AUTHOR_DATE="@$TIME +0000" GIT_COMMITTER_DATE="@$TIME +0000" \
-		g commit -q --allow-empty --cleanup=verbatim "$@"
 }
 
 commit_patch() {
@@ -111,8 +87,8 @@ commit_patch() {
 			die "git cannot apply $patch" "make tree says more"
 	fi
 	while IFS= read -r path; do
-		mkdir -p "$GIT_DIR_NEW/$(dirname "$path")"
-		cp --preserve=mode "$COMPOSED/files/$path" "$GIT_DIR_NEW/$path"
+		mkdir -p "$GIT_TREE/$(dirname "$path")"
+		cp --preserve=mode "$COMPOSED/files/$path" "$GIT_TREE/$path"
 		g add -f "$path"
 	done < <(patch_adds "$PATCHES/$patch")
 	commit "$(author "$PATCHES/$patch")" -F "$WORK/message"
@@ -163,12 +139,10 @@ verify() {
 	local path
 
 	g checkout -q -b check base
-	find "$WORK/series" -name '*.patch' ! -name '0000-*' | sort |
-		GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x xargs -d '\n' \
-		git -C "$GIT_DIR_NEW" am -q >"$LOGS/series" 2>&1 ||
+	apply_mails "$WORK/series" >"$LOGS/series" 2>&1 ||
 		die "git am does not take the mails (log: $(rel "$LOGS/series"))"
 	while read -r _ path; do
-		cmp -s "$GIT_DIR_NEW/$path" "$COMPOSED/files/$path" ||
+		cmp -s "$GIT_TREE/$path" "$COMPOSED/files/$path" ||
 			die "$path comes out different from the composed tree" \
 			    "an overlay file edited since? run 'make tree' and try again"
 	done <"$COMPOSED/list"
@@ -181,7 +155,8 @@ lock series
 "$SCRIPTS/tree.sh" --unchanged || die "patches/ changed since the tree was composed" "run: make tree"
 rm_at_exit "$WORK"
 mkdir "$WORK"
-TIME=$(series_time)
+# the mails carry the time of the release
+TIME=$(release_time)
 [[ -n $(series_patches) ]] || die "patches/series is empty"
 commit_base
 while IFS= read -r patch; do

@@ -164,57 +164,25 @@ fingerprint() {
 	done < <(series_patches)
 }
 
-describe_failure() {
-	awk -v patch="$1" '
-		/^patching file / { file = $3 }
-		/FAILED at/ {
-			sub(/\.$/, "")
-			printf "%s: %s: hunk %s does not apply, at line %s\n", patch, file, $2, $NF
-		}
-		/with fuzz/ { }
-		/malformed patch/ { printf "%s: %s\n", patch, $0 }
-	' "$2" >&2
-}
-
-# A line for each hunk that applies elsewhere than the patch says
-describe_offsets() {
-	awk -v patch="$1" '
-		/^patching file / { file = $3 }
-		/succeeded at .* \(offset/ {
-			match($0, /offset -?[0-9]+/)
-			printf "%s: %s: hunk %s applies with %s\n", patch, file, $2, substr($0, RSTART, RLENGTH)
-		}
-	' "$2"
-}
-
 series_unchanged() {
 	[[ -f $QUILT_DIR/.done && $(<"$QUILT_DIR/.done") == "$(fingerprint | sha256sum)" ]]
 }
 
 push_series() {
-	local patch path log=$LOGS/quilt
+	local path log=$LOGS/quilt
 
 	if series_unchanged; then
 		return
 	fi
 	rm -rf "$QUILT_DIR"
 	mkdir -p "$QUILT_DIR"
-	: >"$NOTES"
-	series_patches | while IFS= read -r patch; do
-		patch_files "$PATCHES/$patch"
-	done | sort -u | while read -r _ path; do
+	series_files | while IFS= read -r path; do
 		mkdir -p "$QUILT_DIR/$(dirname "$path")"
 		cp "$BASE_DIR/$path" "$QUILT_DIR/$path"
 	done
-	copy_patches "$QUILT_DIR/.patches"
-	while IFS= read -r patch; do
-		if ! quilt_in "$QUILT_DIR" "$QUILT_DIR/.patches" push --fuzz=0 >"$log" 2>&1; then
-			describe_failure "$patch" "$log"
-			die "$patch does not apply to $BASE (all that patch said: $(rel "$log"))" \
-			    "no fuzz is allowed: adapt the patch to this base, or use the base it was made for"
-		fi
-		describe_offsets "$patch" "$log" >>"$NOTES"
-	done < <(series_patches)
+	push_patches "$QUILT_DIR" "$log" >"$NOTES" ||
+		die "$CONFLICT does not apply to $BASE (all that patch said: $(rel "$log"))" \
+		    "no fuzz is allowed: adapt the patch to this base, or use the base it was made for"
 	fingerprint | sha256sum >"$QUILT_DIR/.done"
 }
 
@@ -228,9 +196,7 @@ gather() {
 	mkdir -p "$NEW/files"
 	rm_at_exit "$NEW"
 	{
-		series_patches | while IFS= read -r path; do
-			patch_files "$PATCHES/$path"
-		done | sort -u | sed 's/^change/patched/'
+		series_files | sed 's/^/patched /'
 		overlay_files | sort | sed 's/^/overlay /'
 	} >"$NEW/list"
 	while read -r kind path; do

@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every commit of the series builds, without a warning in files that the series
+# touches: applies the mails to a git repository of the base, checks out one commit
+# after the other, and builds what it changes, the kernel or a tool. At the commits of
+# scripts/bisect-tests.txt and at the last one the kernel boots and is tested. What is
+# not built here: perf, the base's selftests (make base-tests), and documentation
+# (make lint).
+#
+#   bisect-check.sh [FIRST [LAST]]    numbers of patches; all if none is given
+#
+# The last line counts, as that of check.sh.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
+# shellcheck source=build-env.sh
+. "$SCRIPTS/build-env.sh"
+# shellcheck source=git-lib.sh
+. "$SCRIPTS/git-lib.sh"
+# shellcheck source=tap-lib.sh
+. "$SCRIPTS/tap-lib.sh"
+# shellcheck source=selftests-lib.sh
+. "$SCRIPTS/selftests-lib.sh"
+# shellcheck source=check-lib.sh
+. "$SCRIPTS/check-lib.sh"
+
+TESTS_FILE=$SCRIPTS/bisect-tests.txt
+FIRST=$((10#${1:-1}))
+LAST=$((10#${2:-9999}))
+SERIES_GIT=$BUILD/series-git
+# A build folder like the usual one, whose linux/ is the commit
+OUT=$BUILD/bisect
+GIT_TREE=$OUT/linux
+CONFIG=$REPO/configs/vm.config
+
+configure() {
+	kmake "$OUT/kernel" tinyconfig
+	(cd "$GIT_TREE" && scripts/kconfig/merge_config.sh -m -O "$OUT/kernel" \
+		"$OUT/kernel/.config" "$CONFIG")
+	kmake "$OUT/kernel" olddefconfig
+}
+
+# Options of the series are unknown to the commits before those that bring them
+config_changed() {
+	[[ ! -f $OUT/kernel/.config ]] || changed 'Kconfig[^/]*$'
+}
+
+changed() {
+	grep -q -E -e "$1" <<<"$CHANGES"
+}
+
+# new_warnings LOG: those in files that the series has touched so far
+new_warnings() {
+	local path
+
+	g diff --name-only base HEAD | while IFS= read -r path; do
+		grep -F "$path:" "$1" | grep -E ': (warning|error): ' || :
+	done | sort -u
+}
+
+# built WHAT LOG CMD...
+built() {
+	local what=$1 log=$2 warnings
+
+	shift 2
+	if ! step "$NUMBER $what" "$log" "$@"; then
+		fail "$NUMBER: $what does not build ($(rel "$log"))"
+		return 1
+	fi
+	warnings=$(new_warnings "$log")
+	if [[ -n $warnings ]]; then
+		printf '%s\n' "$warnings" | sed 's/^/    | /' >&2
+		fail "$NUMBER: warnings in $what ($(rel "$log"))"
+		return 1
+	fi
+	pass
+}
+
+build_kernel() {
+	if config_changed; then
+		configure
+	fi
+	kmake "$OUT/kernel" -j"$JOBS" bzImage headers
+}
+
+tool() {
+	BPF_STREAMS_BUILD=$OUT "$SCRIPTS/tools.sh" "$1"
+	# its own compiler output, for new_warnings()
+	cat "$OUT/log/$1"
+}
+
+core() {
+	make -C "$GIT_TREE/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT/core-tests"
+}
+
+# The list of what the series has changed so far, for scripts that look into it
+write_list() {
+	mkdir -p "$OUT/.composed" "$OUT/log"
+	g diff --no-renames --name-status base HEAD |
+		sed -e 's/^A\t/overlay /' -e 's/^M\t/patched /' >"$OUT/.composed/list"
+}
+
+build_commit() {
+	write_list
+	if [[ ! -f $OUT/kernel/vmlinux ]] ||
+	   changed '^(arch|block|drivers|fs|include|init|kernel|lib|mm|net|security)/'; then
+		built "the kernel" "$LOGS/bisect-$NUMBER-kernel" build_kernel || return 0
+	fi
+	if [[ ! -d $OUT/libbpf ]] || changed '^tools/(lib/bpf|include)/'; then
+		built "libbpf" "$LOGS/bisect-$NUMBER-libbpf" tool libbpf || return 0
+	fi
+	if [[ ! -x $OUT/tools/bpftool ]] || changed '^tools/(lib/bpf|include|bpf)/'; then
+		built "bpftool" "$LOGS/bisect-$NUMBER-bpftool" tool bpftool || return 0
+	fi
+	if changed '^tools/testing/selftests/bpf_streams/'; then
+		built "the selftests" "$LOGS/bisect-$NUMBER-selftests" tool selftests || return 0
+	fi
+	if changed '^tools/testing/bpf_streams/'; then
+		built "the core's tests" "$LOGS/bisect-$NUMBER-core" core || return 0
+	fi
+}
+
+# tests_at NUMBER
+tests_at() {
+	allow_patterns "$TESTS_FILE" | awk -v number="$1" '
+		$1 == number { for (i = 2; i <= NF; i++) print $i }'
+}
+
+boot() {
+	local VM_ARGS=(--kernel "$OUT/kernel/arch/x86/boot/bzImage"
+		       --append kunit.enable=1 --boot-timeout 600)
+
+	say "$NUMBER boots"
+	selftests "$SMP" ", at $NUMBER" "$@"
+}
+
+check_commit() {
+	local CHANGES tests=()
+
+	CHANGES=$(g diff-tree --no-commit-id --name-only -r "$COMMIT")
+	g checkout -q "$COMMIT"
+	say "$NUMBER $(g log -1 --format=%s)"
+	build_commit
+	mapfile -t tests < <(tests_at "$NUMBER")
+	if ((${#tests[@]})); then
+		boot "${tests[@]}"
+	fi
+}
+
+need git
+build_all
+child "$SCRIPTS/series.sh"
+lock bisect
+mkdir -p "$OUT"
+base_commit
+step "git am on the base" "$LOGS/bisect-am" apply_mails "$BUILD/series" || exit
+LINUX=$GIT_TREE
+
+# The first is built upon its parent, so that what it breaks is its own
+COUNT=$(g rev-list --count base..series)
+((LAST <= COUNT)) || LAST=$COUNT
+((FIRST >= 1 && FIRST <= LAST)) || die "there are $COUNT patches, from 1 on"
+for ((i = FIRST; i <= LAST; i++)); do
+	NUMBER=$(printf %04d "$i")
+	COMMIT=$(g rev-parse "series~$((COUNT - i))")
+	check_commit
+done
+if ((LAST == COUNT)); then
+	boot test_silent test_write test_bpftool test_open test_demos.sh
+fi
+finish

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Tests of what is handed out: packages of the kernel, libbpf's tarball, installed tools,
+# releases. Sourced, after selftests-lib.sh and check-lib.sh.
+
+DIST_WORK=$BUILD/check-dist
+
+# tested_step NAME CMD...: a step of a test, its output in a log
+tested_step() {
+	local name=$1 log
+
+	log=$LOGS/check-dist-${name//[^a-z0-9]/-}
+	shift
+	if step "$name" "$log" "$@"; then
+		pass
+	else
+		fail "$name ($(rel "$log"))"
+		return 1
+	fi
+}
+
+# --- packages of the kernel ---
+
+# check_package FILE KIND
+check_package() {
+	dpkg-deb -f "$1" Package Version Architecture
+	[[ $(dpkg-deb -f "$1" Package) == linux-"$2"-6.12.*-bpfstreams ]]
+}
+
+# The kernel of the tests, packaged as "make deb" packages any, boots from its package
+deb_tests() {
+	local dir=$BUILD/deb/unpacked deb image
+
+	if ! CONFIG=$BUILD/kernel/.config child "$SCRIPTS/deb.sh"; then
+		fail "make deb"
+		return
+	fi
+	pass
+	rm -rf "$dir"
+	deb=$(find "$BUILD/deb" -maxdepth 1 -name 'linux-image-*-bpfstreams_*.deb')
+	tested_step "the image package has its name" check_package "$deb" image
+	tested_step "the image package unpacks" dpkg-deb -x "$deb" "$dir" || return 0
+	image=$(find "$dir/boot" -name 'vmlinuz-6.12.*-bpfstreams')
+	if [[ -z $image ]]; then
+		fail "no vmlinuz in $(rel "$deb")"
+		return
+	fi
+	# shellcheck disable=SC2016 # for the guest's shell
+	tested_step "the kernel of the package boots" "$SCRIPTS/vm.sh" --kernel "$image" \
+		--boot-timeout 600 --scan -- \
+		'uname -r; case $(uname -r) in 6.12.*-bpfstreams) ;; *) exit 1 ;; esac; run-tests 300 test_demos.sh'
+}
+
+# --- libbpf's tarball ---
+
+libbpf_unpack() {
+	local tarball
+
+	tarball=$(find "$BUILD/dist" -maxdepth 1 -name 'libbpf-*.tar.xz')
+	tar -C "$DIST_WORK" -xf "$tarball"
+	mv "$DIST_WORK"/libbpf-* "$DIST_WORK/libbpf"
+}
+
+# libbpf_make DIR ARGS...: builds in DIR/obj, installs in DIR/root
+libbpf_make() {
+	mkdir -p "$1/obj"
+	# -Werror, here alone: other compilers may know more warnings
+	make -C "$DIST_WORK/libbpf/src" -j"$JOBS" OBJDIR="$1/obj" DESTDIR="$1/root" PREFIX=/usr \
+		EXTRA_CFLAGS=-Werror "${@:2}" install install_uapi_headers
+}
+
+# What each way of building must install, and no more
+libbpf_installed() {
+	local dir=$1/root/usr so
+
+	for file in lib64/libbpf.a lib64/pkgconfig/libbpf.pc include/bpf/libbpf.h \
+		    include/bpf/bpf_streams.h include/bpf/bpf_helper_defs.h include/linux/bpf.h; do
+		[[ -f $dir/$file ]] || { echo "$file is missing"; return 1; }
+	done
+	so=$(find "$dir" -name 'libbpf.so*' | wc -l)
+	echo "$so files of the shared library"
+	((so == $2))
+}
+
+# pkg_config DIR ARGS...: of what is installed in DIR/root
+pkg_config() {
+	PKG_CONFIG_SYSROOT_DIR=$1/root PKG_CONFIG_PATH=$1/root/usr/lib64/pkgconfig \
+		pkg-config "${@:2}" libbpf
+}
+
+# By its headers alone, with the types of the kernel's
+compile_bpf() {
+	clang -g -O2 --target=bpf -mcpu=v3 -Wall -Werror -isystem "$1/root/usr/include" \
+		-isystem "$BUILD/selftests/build" \
+		-c "$LINUX/tools/testing/selftests/bpf_streams/progs/hello.bpf.c" \
+		-o "$DIST_WORK/hello.bpf.o"
+}
+
+# compile_reader DIR static|shared
+compile_reader() {
+	local flags=()
+
+	if [[ $2 == static ]]; then
+		flags=(-static)
+	fi
+	# shellcheck disable=SC2046 # words
+	gcc -O2 -Wall -Werror $(pkg_config "$1" --cflags) -o "$DIST_WORK/read_stream-$2" \
+		"$SCRIPTS/dist-test/read_stream.c" "${flags[@]}" \
+		$(pkg_config "$1" ${flags:+--static} --libs)
+}
+
+# read_in_vm static|shared ADD...: it reads what the program printed, twice
+read_in_vm() {
+	local kind=$1 out=$DIST_WORK/read-$1
+
+	shift
+	"$SCRIPTS/vm.sh" --scan --add "$DIST_WORK/read_stream-$kind:/dist/read_stream" \
+		--add "$DIST_WORK/hello.bpf.o:/dist/hello.bpf.o" "$@" -- \
+		'LD_LIBRARY_PATH=/dist/lib /dist/read_stream /dist/hello.bpf.o' | tr -d '\r' | tee "$out"
+	grep -qxF 'read: run 1: nobody to greet' "$out" &&
+		grep -qxF 'followed: run 2: nobody to greet' "$out"
+}
+
+# --add arguments for the shared libraries that the reader needs
+libraries() {
+	LD_LIBRARY_PATH=$1/root/usr/lib64 ldd "$DIST_WORK/read_stream-shared" |
+		awk '$3 ~ /^\// { print "--add"; print $3 ":/dist/lib/" $1 }
+		     $1 ~ /^\// { print "--add"; print $1 ":" $1 }'
+}
+
+libbpf_tests() {
+	local both=$DIST_WORK/both static=$DIST_WORK/static added
+
+	rm -rf "$DIST_WORK"
+	mkdir -p "$DIST_WORK"
+	if ! child "$SCRIPTS/libbpf-dist.sh"; then
+		fail "make libbpf-dist"
+		return
+	fi
+	pass
+	tested_step "libbpf's tarball unpacks" libbpf_unpack || return 0
+	tested_step "libbpf builds static alone, without pkg-config" \
+		libbpf_make "$static" BUILD_STATIC_ONLY=y NO_PKG_CONFIG=1 || return 0
+	tested_step "libbpf installs static alone" libbpf_installed "$static" 0
+	tested_step "libbpf builds static and shared" libbpf_make "$both" || return 0
+	tested_step "libbpf installs static and shared" libbpf_installed "$both" 3
+	tested_step "a BPF program compiles with its headers" compile_bpf "$both" || return 0
+	tested_step "a program links it static" compile_reader "$static" static || return 0
+	tested_step "a program links it shared" compile_reader "$both" shared || return 0
+	tested_step "the static program reads a stream" read_in_vm static
+	mapfile -t added < <(libraries "$both")
+	tested_step "the shared program reads a stream" read_in_vm shared "${added[@]}"
+}
+
+# --- installed tools ---
+
+tools_installed() {
+	local dir=$DIST_WORK/tools/opt/streams
+
+	DESTDIR=$DIST_WORK/tools PREFIX=/opt/streams "$SCRIPTS/install-tools.sh"
+	"$dir/sbin/bpftool" version | grep -F "libbpf v"
+	# static: nothing of this machine is needed on another
+	if ldd "$dir/sbin/bpftool"; then
+		return 1
+	fi
+	grep -q '^prefix=/opt/streams$' "$dir/lib64/pkgconfig/libbpf.pc"
+	[[ -f $dir/share/man/man8/bpftool-prog.8 && -f $dir/lib64/libbpf.so &&
+	   -f $dir/share/bash-completion/completions/bpftool &&
+	   -f $dir/include/bpf/bpf_streams.h ]]
+}
+
+# --- releases ---
+
+# Twice the same, checksums and all
+release_is_reproducible() {
+	local release
+
+	"$SCRIPTS/dist.sh"
+	release=$(find "$BUILD/dist" -maxdepth 1 -name 'bpf-streams-*' -type d)
+	(cd "$release" && sha256sum -c SHA256SUMS)
+	rm -rf "$DIST_WORK/first"
+	cp -r "$release" "$DIST_WORK/first"
+	"$SCRIPTS/dist.sh"
+	diff -r "$DIST_WORK/first" "$release"
+}
+
+dist_tests() {
+	deb_tests
+	libbpf_tests
+	tested_step "tools are installed" tools_installed
+	tested_step "releases are reproducible" release_is_reproducible
+}
