@@ -6,7 +6,7 @@
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
 	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
-	    DESTDIR PREFIX
+	    DESTDIR PREFIX PEERS
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -16,7 +16,8 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check check-debug check-configs check-dist soak tree refresh	\
-	kernel libbpf bpftool selftests base-tests core-tests fuzz litmus vm compat	\
+	kernel libbpf bpftool selftests base-tests core-tests fuzz format-fuzz litmus bench bench-update \
+	vm compat \
 	series series-check bisect-check bases deb libbpf-dist install-tools dist docs	\
 	lint clean
 .NOTPARALLEL:
@@ -67,8 +68,13 @@ help:
 #|                   at every instruction, threads, sanitizers; about a minute
 #|                   SEED=n       repeats the random choices of a run
 #|   make fuzz       its fuzzer, until it is stopped; FUZZ_TIME=seconds
+#|   make format-fuzz   that of the renderer of messages
 #|   make litmus     asks herd7 about each memory barrier of the core; fetches herd7 from
 #|                   Debian's other suites if there is none. HERD7=path
+#|   make bench      what messages cost, in instructions and bytes: a table; fails if
+#|                   a figure is 3 % worse than that in the tree
+#|                   PEERS='6.17 6.18 newest'   Debian's kernels, beside
+#|   make bench-update   makes the figures of now those in the tree
 #|   make vm         a shell in the virtual machine
 #|                   CMD='...'    runs one command and exits with its status
 #|                   KERNEL=file  another bzImage
@@ -160,6 +166,15 @@ core-tests: tree
 
 fuzz: tree
 	@scripts/core-tests.sh fuzz
+
+format-fuzz: tree
+	@scripts/core-tests.sh format-fuzz
+
+bench:
+	@scripts/bench.sh
+
+bench-update:
+	@scripts/bench.sh update
 
 litmus: tree
 	@scripts/litmus.sh

@@ -20,6 +20,12 @@
 . "$SCRIPTS/check-lib.sh"
 # shellcheck source=dist-lib.sh
 . "$SCRIPTS/dist-lib.sh"
+# shellcheck source=suites-lib.sh
+. "$SCRIPTS/suites-lib.sh"
+# shellcheck source=kernels-lib.sh
+. "$SCRIPTS/kernels-lib.sh"
+# shellcheck source=bench-lib.sh
+. "$SCRIPTS/bench-lib.sh"
 
 # Tests of the scripts themselves, on the host
 script_tests() {
@@ -70,5 +76,8 @@ script_tests "$SCRIPTS"/tests/*.sh
 core_tests
 all_selftests
 base_tests
+# Debian's kernels only where they are asked for
+PEERS=
+bench_tests ""
 dist_tests
 finish

@@ -22,6 +22,8 @@
 . "$SCRIPTS/series-lib.sh"
 # shellcheck source=suites-lib.sh
 . "$SCRIPTS/suites-lib.sh"
+# shellcheck source=kernels-lib.sh
+. "$SCRIPTS/kernels-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
 
@@ -70,44 +72,15 @@ missing() {
 	MISSING+=("$1")
 }
 
-# newest_first REGEX: names of packages that match, by version
-newest_first() {
-	suites_packages "$1" | sed 's/^\([a-z-]*\)\(.*\)/\2 \1/' | sort -rV | awk '{ print $2 $1 }'
-}
-
-kernel_packages() {
-	newest_first "linux-(image|binary)-${1//./\\.}\\.[0-9][^ ]*-cloud-amd64"
-}
-
-newest_generation() {
-	newest_first 'linux-(image|binary)-[0-9]+\.[0-9]+\.[0-9][^ ]*-cloud-amd64' |
-		sed -n '1s/^[a-z-]*\([0-9]*\.[0-9]*\).*/\1/p'
-}
-
 # fetch_kernel GENERATION: adds its newest release that can be had to ROWS and to
 # KERNEL_OF
 fetch_kernel() {
-	local package version dir work=$SUITES/kernel.tmp.$$
-
-	for package in $(kernel_packages "$1"); do
-		version=${package#linux-*-}
-		version=${version%-cloud-amd64}
-		dir=$SUITES/kernels/$version
-		if [[ ! -f $dir/vmlinuz ]]; then
-			rm_at_exit "$work"
-			rm -rf "$work"
-			say "fetching $package"
-			suites_deb "$package" "$work" || continue
-			mkdir -p "$dir"
-			find "$work" -name 'vmlinuz*' -type f -exec mv {} "$dir/vmlinuz" \;
-			rm -rf "$work"
-		fi
-		[[ -f $dir/vmlinuz ]] || continue
-		ROWS+=("$version")
-		KERNEL_OF[$version]=$dir/vmlinuz
-		return
-	done
-	missing "a kernel $1"
+	if debian_kernel "$1"; then
+		ROWS+=("$KERNEL_VERSION")
+		KERNEL_OF[$KERNEL_VERSION]=$KERNEL_FILE
+	else
+		missing "a kernel $1"
+	fi
 }
 
 choose_kernels() {

@@ -6,6 +6,7 @@
 #
 #   core-tests.sh check   all its tests, about a minute; prints TAP
 #   core-tests.sh fuzz    the fuzzer until it is stopped; $FUZZ_TIME: seconds
+#   core-tests.sh format-fuzz   the same, of formats
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -25,11 +26,11 @@ mkdir -p "$OUT"
 step "building the core of the streams in user space" "$LOGS/core-tests" \
 	make -C "$LINUX/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT"
 case ${1:-} in
-check|fuzz)
+check|fuzz|format-fuzz)
 	child make -s -C "$LINUX/tools/testing/bpf_streams" OUTPUT="$OUT" \
 		FUZZ_TIME="${FUZZ_TIME:-0}" "$1"
 	;;
 *)
-	die "check or fuzz?"
+	die "check, fuzz or format-fuzz?"
 	;;
 esac

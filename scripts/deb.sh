@@ -24,7 +24,8 @@
 
 CONFIG=${CONFIG:-}
 OUT=$BUILD/deb
-KERNEL_OUT=$OUT/kernel
+# As deep as the other kernels: ccache takes their objects
+KERNEL_OUT=$BUILD/kernel-deb
 SUFFIX=-bpfstreams
 # The image alone: neither symbols for debuggers (gigabytes) nor linux-libc-dev
 PROFILES=pkg.linux-upstream.nokerneldbg
@@ -100,13 +101,15 @@ package() {
 need dpkg-buildpackage dh_prep gcc make flex bison bc pahole xz
 prepare_build
 lock deb
-mkdir -p "$KERNEL_OUT"
+mkdir -p "$OUT" "$KERNEL_OUT"
 choose_config
 step "configuring" "$LOGS/deb-config" configure
 check_config
-rm -f "$OUT"/*.deb "$OUT"/*.buildinfo "$OUT"/*.changes
+# The target leaves them beside the folder that it builds in
+rm -f "$OUT"/*.deb "$BUILD"/linux-*.deb "$BUILD"/linux-upstream_*
 step "building the packages" "$LOGS/deb" package
-rm -f "$OUT"/linux-libc-dev_*.deb "$OUT"/*.buildinfo "$OUT"/*.changes
+rm -f "$BUILD"/linux-libc-dev_*.deb "$BUILD"/linux-upstream_*
+mv "$BUILD"/linux-*.deb "$OUT/"
 for deb in "$OUT"/linux-image-*"$SUFFIX"_*.deb; do
 	[[ -f $deb ]] || die "there is no image package (log: $(rel "$LOGS/deb"))"
 done

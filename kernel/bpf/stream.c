@@ -89,6 +89,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
 #include <linux/wait.h>
 #include "stream.h"
 
@@ -108,13 +109,12 @@ static bool stream_has_room(const struct bpf_stream *stream, unsigned int bytes)
 	return bytes <= CONFIG_BPF_STREAMS_CAPACITY - atomic_read(&stream->unread);
 }
 
+/* With preemption disabled */
 static void stream_count_written(struct bpf_stream *stream, unsigned int msgs,
 				 unsigned int bytes)
 {
-	struct bpf_stream_cpu *cpu;
+	struct bpf_stream_cpu *cpu = this_cpu_ptr(stream->cpu);
 
-	guard(preempt)();
-	cpu = this_cpu_ptr(stream->cpu);
 	local_add(msgs, &cpu->stats[BPF_STREAM_WRITTEN_MSGS]);
 	local_add(bytes, &cpu->stats[BPF_STREAM_WRITTEN_BYTES]);
 }
@@ -158,6 +158,35 @@ unsigned long bpf_stream_stat(const struct bpf_stream *stream,
 	return sum;
 }
 
+static __always_inline void stream_copy_word(char *to, const char *from)
+{
+	put_unaligned(get_unaligned((const unsigned long *)from), (unsigned long *)to);
+}
+
+/* Most texts are short, and not worth what memcpy() takes to begin with. */
+static __always_inline void stream_copy(char *to, const char *from, unsigned int len)
+{
+	const unsigned int word = sizeof(unsigned long);
+	unsigned int i;
+
+	if (len < word) {
+		for (i = 0; i < len; i++)
+			to[i] = from[i];
+		return;
+	}
+
+	for (i = 0; i + 4 * word <= len; i += 4 * word) {
+		stream_copy_word(to + i, from + i);
+		stream_copy_word(to + i + word, from + i + word);
+		stream_copy_word(to + i + 2 * word, from + i + 2 * word);
+		stream_copy_word(to + i + 3 * word, from + i + 3 * word);
+	}
+	for (; i + word <= len; i += word)
+		stream_copy_word(to + i, from + i);
+	/* The last word may overlap the one before. */
+	stream_copy_word(to + len - word, from + len - word);
+}
+
 static struct bpf_stream_rec *stream_rec_new(struct bpf_stream *stream,
 					     const char *text, unsigned int len)
 {
@@ -165,7 +194,7 @@ static struct bpf_stream_rec *stream_rec_new(struct bpf_stream *stream,
 
 	rec = bpf_stream_rec_alloc(stream, len);
 	if (!IS_ERR(rec))
-		memcpy(rec->text, text, len);
+		stream_copy(rec->text, text, len);
 
 	return rec;
 }
@@ -357,8 +386,11 @@ static void stream_consume(struct bpf_stream *stream,
 int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len)
 {
-	unsigned int todo, copied = 0, uncopied = 0;
+	unsigned int todo, copied = 0, uncopied = 0, yielded = 0;
 	struct bpf_stream_rec *rec;
+
+	if (!access_ok(buf, len))
+		return bpf_stream_has_text(stream) ? -EFAULT : 0;
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;
@@ -368,12 +400,18 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		if (!rec)
 			break;
 
+		/* Once for all that is copied, as in iov_iter.c */
+		if (!copied)
+			might_fault();
 		todo = min(rec->len - stream->consumed, len - copied);
-		uncopied = copy_to_user(buf + copied,
-					rec->text + stream->consumed, todo);
+		uncopied = __copy_to_user_inatomic(buf + copied,
+						   rec->text + stream->consumed, todo);
 		stream_consume(stream, rec, todo - uncopied);
 		copied += todo - uncopied;
-		cond_resched();
+		if (copied - yielded >= PAGE_SIZE) {
+			yielded = copied;
+			cond_resched();
+		}
 	}
 
 	mutex_unlock(&stream->lock);

@@ -139,6 +139,9 @@ struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 void bpf_stream_rec_free(struct bpf_stream *stream, struct bpf_stream_rec *rec);
 void bpf_stream_regions_free(struct bpf_stream *stream);
 
+unsigned int bpf_stream_plain_len(const char *fmt);
+int bpf_stream_format(char *buf, const char *fmt, const u64 *args, u32 nr_args);
+
 struct bpf_stream *bpf_stream_alloc(void);
 void bpf_stream_put(struct bpf_stream *stream);
 void bpf_stream_end(struct bpf_stream *stream);

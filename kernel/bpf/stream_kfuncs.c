@@ -8,50 +8,73 @@
 #include <linux/string.h>
 #include "stream.h"
 
-/*
- * Render a program's message into a format buffer. Returns its length, with
- * the buffer held until bpf_bprintf_cleanup(), or a negative error.
- */
-static int stream_render(struct bpf_bprintf_data *data, const char *fmt,
-			 const u64 *args, u32 nr_args)
+/* Writes a text of any length. */
+static int stream_write_text(struct bpf_stream *stream, const char *text, unsigned int len)
 {
-	int err;
+	if (likely(len < MAX_BPRINTF_BUF))
+		return bpf_stream_write(stream, text, len);
 
-	/* The verifier has seen that fmt is a terminated, constant string. */
-	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, data);
-	if (err == -ENOSPC) /* the text of the arguments alone is too long */
-		return -E2BIG;
-	if (err)
-		return err;
-
-	return bstr_printf(data->buf, MAX_BPRINTF_BUF, fmt, data->bin_args);
+	bpf_stream_drop(stream, 1, len);
+	return -E2BIG;
 }
 
-static int stream_vprintk(struct bpf_stream *stream, const char *fmt,
-			  const u64 *args, u32 nr_args)
+/* What bpf_stream_format() leaves alone. */
+static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fmt,
+				       const u64 *args, u32 nr_args)
 {
 	struct bpf_bprintf_data data = {
 		.get_bin_args	= true,
 		.get_buf	= true,
 	};
+	int err;
+
+	/* The verifier has seen that fmt is a terminated, constant string. */
+	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, &data);
+	if (err == -EBUSY)
+		bpf_stream_drop(stream, 1, 0);
+	if (err == -ENOSPC) { /* the text of the arguments alone is too long */
+		bpf_stream_drop(stream, 1, 0);
+		return -E2BIG;
+	}
+	if (err)
+		return err;
+
+	err = stream_write_text(stream, data.buf,
+				bstr_printf(data.buf, MAX_BPRINTF_BUF, fmt, data.bin_args));
+	bpf_bprintf_cleanup(&data);
+	return err;
+}
+
+/* A constant is its own text. */
+static int stream_print(struct bpf_stream *stream, const char *text)
+{
+	unsigned int len = bpf_stream_plain_len(text);
+
+	if (unlikely(text[len]))
+		return stream_vprintk_any(stream, text, NULL, 0);
+
+	guard(preempt)();
+	return stream_write_text(stream, text, len);
+}
+
+static int stream_vprintk(struct bpf_stream *stream, const char *fmt, const u64 *args,
+			  u32 nr_args)
+{
+	struct bpf_bprintf_buffers *bufs;
 	int len, err;
 
-	len = stream_render(&data, fmt, args, nr_args);
-	if (len < 0) {
-		if (len == -EBUSY || len == -E2BIG)
-			bpf_stream_drop(stream, 1, 0);
-		return len;
+	if (bpf_try_get_buffers(&bufs)) {
+		bpf_stream_drop(stream, 1, 0);
+		return -EBUSY;
 	}
 
-	if (len < MAX_BPRINTF_BUF) {
-		err = bpf_stream_write(stream, data.buf, len);
-	} else {
-		err = -E2BIG;
-		bpf_stream_drop(stream, 1, len);
-	}
-	bpf_bprintf_cleanup(&data);
+	len = bpf_stream_format(bufs->buf, fmt, args, nr_args);
+	err = len < 0 ? len : bpf_stream_write(stream, bufs->buf, len);
+	bpf_put_buffers();
+	if (likely(len >= 0))
+		return err;
 
-	return err;
+	return stream_vprintk_any(stream, fmt, args, nr_args);
 }
 
 __bpf_kfunc_start_defs();
@@ -71,8 +94,9 @@ __bpf_kfunc_start_defs();
  * Return: 0; -ENOENT without such a stream; -EINVAL if the format is wrong or
  *         does not go with the arguments, or there are more than 12 of them;
  *         -EBUSY without a format buffer, as when an NMI interrupts others
- *         that print; -E2BIG if the text is longer than 1023 bytes; -ENOSPC if
- *         the stream is full; -ENOMEM if no page could be had without waiting.
+ *         that print, unless there are no arguments; -E2BIG if the text is
+ *         longer than 1023 bytes; -ENOSPC if the stream is full; -ENOMEM if no
+ *         page could be had without waiting.
  */
 __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
 					const void *args, u32 len__sz,
@@ -86,6 +110,9 @@ __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
 	if (len__sz % sizeof(u64) ||
 	    len__sz > MAX_BPRINTF_VARARGS * sizeof(u64) || (len__sz && !args))
 		return -EINVAL;
+
+	if (!len__sz)
+		return stream_print(stream, fmt__str);
 
 	return stream_vprintk(stream, fmt__str, args, len__sz / sizeof(u64));
 }

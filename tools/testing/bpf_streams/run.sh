@@ -56,16 +56,17 @@ run() {
 	tap "$name" env "$@" "$dir/$name"
 }
 
-# The fuzzer has no test points, and says much.
+# fuzz NAME WHAT ARGS...: a fuzzer has no test points, and says much.
 fuzz() {
-	local log=$dir/build/fuzz.log
+	local name=$1 what=$2 log=$dir/build/$1.log
 
-	echo "# fuzzer $*"
-	if (cd "$dir/build" && "$dir/fuzzer" -seed="$SEED" "$@" >"$log" 2>&1); then
-		point ok "fuzzer: the stream does as the model"
+	shift 2
+	echo "# $name $*"
+	if (cd "$dir/build" && "$dir/$name" -seed="$SEED" "$@" >"$log" 2>&1); then
+		point ok "$name: $what"
 	else
 		sed 's/^/# /' "$log"
-		point 'not ok' "fuzzer: the stream does as the model"
+		point 'not ok' "$name: $what"
 	fi
 }
 
@@ -80,7 +81,10 @@ run stress-plain
 run stress-asan
 run stress-tsan MESSAGES=300
 run order-tsan
-fuzz -runs=40000 -max_len=256 -len_control=0
+run format-plain
+run format-asan
+fuzz fuzzer "the stream does as the model" -runs=40000 -max_len=256 -len_control=0
+fuzz format-fuzzer "the renderer does as the base" -runs=300000 -max_len=256 -len_control=0
 tap litmus bash "$(dirname "$0")/litmus/run.sh" "$kdir"
 echo "1..$points"
 ((failed == 0))

@@ -296,7 +296,7 @@ void free_pages_nolock(struct page *page, unsigned int order)
 
 /* The user's buffer */
 
-unsigned long copy_to_user(void __user *to, const void *from, unsigned long len)
+unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len)
 {
 	unsigned long n = len;
 

@@ -6,6 +6,7 @@
 #ifndef _SHIM_LINUX_COMPILER_H
 #define _SHIM_LINUX_COMPILER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/const.h>
 
@@ -26,6 +27,9 @@
 #define __UNIQUE_NAME(a, b)	__UNIQUE_PASTE(a, b)
 #define __UNIQUE_ID(prefix)	__UNIQUE_NAME(__unique_##prefix, __COUNTER__)
 
+#define noinline		__attribute__((__noinline__))
+#define IS_ENABLED(option)	(option)
+
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 #define compiletime_assert(cond, msg)					\
@@ -43,7 +47,59 @@
 
 #define min_t(type, a, b)	min((type)(a), (type)(b))
 
+#define max(a, b)							\
+({									\
+	typeof(a) __a = (a);						\
+	typeof(b) __b = (b);						\
+									\
+	__a < __b ? __b : __a;						\
+})
+
 #define DIV_ROUND_UP(n, d)	__KERNEL_DIV_ROUND_UP(n, d)
+
+/* Of math64.h, bitops.h, unaligned.h, and what lib/hexdump.c has */
+#define div_u64(n, by)		((u64)(n) / (by))
+#define fls64(x)		((x) ? 64 - __builtin_clzll(x) : 0)
+#define __ffs(x)		((unsigned int)__builtin_ctzl(x))
+#define BITS_PER_BYTE		8
+#define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
+/* Of uaccess.h: memory that a test makes up */
+bool shim_load(void *to, unsigned long from, unsigned int size);
+bool copy_from_kernel_nofault_allowed(const void *from, size_t size);
+#define pagefault_disable()	do { } while (0)
+#define pagefault_enable()	do { } while (0)
+#define __get_kernel_nofault(to, from, type, label)			\
+do {									\
+	if (!shim_load(to, (unsigned long)(from), sizeof(type)))	\
+		goto label;						\
+} while (0)
+#define hex_asc			"0123456789abcdef"
+#define hex_asc_upper		"0123456789ABCDEF"
+#define cpu_to_le16(x)		(x)
+
+static inline unsigned long get_unaligned(const void *p)
+{
+	unsigned long word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+static inline void put_unaligned(unsigned long word, void *p)
+{
+	__builtin_memcpy(p, &word, sizeof(word));
+}
+
+/* Bytes of a word that are not the object's are loaded, and not looked at. */
+static inline __attribute__((__no_sanitize__("address")))
+unsigned long read_word_at_a_time(const void *p)
+{
+	const struct {
+		unsigned long word;
+	} __attribute__((__packed__)) *words = p;
+
+	return words->word;
+}
 
 void shim_bug(const char *what, const char *file, int line);
 
@@ -55,6 +111,7 @@ void shim_bug(const char *what, const char *file, int line);
 })
 #define WARN_ON_ONCE(cond)	die_if(cond)
 
-#define EXPORT_SYMBOL_GPL(sym)	extern typeof(sym) sym
+#define EXPORT_SYMBOL(sym)	extern typeof(sym) sym
+#define EXPORT_SYMBOL_GPL(sym)	EXPORT_SYMBOL(sym)
 
 #endif /* _SHIM_LINUX_COMPILER_H */

@@ -38,6 +38,8 @@ static inline struct page *virt_to_page(void *addr)
 	return addr;
 }
 
-unsigned long copy_to_user(void __user *to, const void *from, unsigned long len);
+unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len);
+#define might_fault() do { } while (0)
+#define access_ok(buf, len) ((void)(buf), (void)(len), true)
 
 #endif /* _SHIM_LINUX_MM_H */

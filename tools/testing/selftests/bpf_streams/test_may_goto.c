@@ -312,7 +312,7 @@ TEST(may_goto_of_a_program_within_another_is_its_own)
 	struct may_goto_bpf *skel;
 	struct report r;
 
-	if (!kernel_has_func("strncpy_from_kernel_nofault"))
+	if (!kernel_has_func("copy_from_kernel_nofault_allowed"))
 		SKIP(return, "no function to attach to");
 	skel = load_interrupting();
 	ASSERT_NE(NULL, skel);
@@ -334,7 +334,7 @@ TEST(may_goto_is_not_starved_by_a_program_within)
 	struct may_goto_bpf *skel;
 	struct report r;
 
-	if (!kernel_has_func("strncpy_from_kernel_nofault"))
+	if (!kernel_has_func("copy_from_kernel_nofault_allowed"))
 		SKIP(return, "no function to attach to");
 	SKIP_UNLESS_OURS("loops of a program within put off no time-out");
 	skel = load_interrupting();

@@ -186,7 +186,7 @@ TEST(more_than_a_cpu_may_hold)
 	struct report r;
 
 	ASSERT_NE(NULL, skel);
-	if (!kernel_has_func("strncpy_from_kernel_nofault"))
+	if (!kernel_has_func("copy_from_kernel_nofault_allowed"))
 		SKIP(return, "no function to attach to");
 	bpf_program__set_autoload(skel->progs.deeper1, true);
 	bpf_program__set_autoload(skel->progs.deeper2, true);

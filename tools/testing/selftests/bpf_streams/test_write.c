@@ -486,7 +486,7 @@ static int print_nested(struct nested_bpf *skel, const char *func)
 TEST(nesting_deeper_than_the_buffers_is_ebusy_and_counted)
 {
 	static const char * const funcs[] = {
-		"strncpy_from_kernel_nofault", "bstr_printf",
+		"copy_from_kernel_nofault_allowed", "bstr_printf",
 	};
 	unsigned long long written = 0, dropped = 0, read = 0;
 	struct nested_bpf *skel = NULL;

@@ -220,7 +220,7 @@ int interrupted(void *ctx)
 	return 0;
 }
 
-SEC("?fentry/strncpy_from_kernel_nofault")
+SEC("?fentry/copy_from_kernel_nofault_allowed")
 int BPF_PROG(interrupting)
 {
 	__u64 left = short_loops;

@@ -35,25 +35,25 @@ int outermost(void *ctx)
 	return 0;
 }
 
-SEC("fentry/strncpy_from_kernel_nofault")
+SEC("fentry/copy_from_kernel_nofault_allowed")
 int BPF_PROG(level1)
 {
 	return nested(1);
 }
 
-SEC("fentry/strncpy_from_kernel_nofault")
+SEC("fentry/copy_from_kernel_nofault_allowed")
 int BPF_PROG(level2)
 {
 	return nested(2);
 }
 
-SEC("fentry/strncpy_from_kernel_nofault")
+SEC("fentry/copy_from_kernel_nofault_allowed")
 int BPF_PROG(level3)
 {
 	return nested(3);
 }
 
-SEC("fentry/strncpy_from_kernel_nofault")
+SEC("fentry/copy_from_kernel_nofault_allowed")
 int BPF_PROG(level4)
 {
 	return nested(4);

@@ -187,7 +187,7 @@ int deep(void *ctx)
 }
 
 #define DEEPER(nr)						\
-SEC("?fentry/strncpy_from_kernel_nofault")			\
+SEC("?fentry/copy_from_kernel_nofault_allowed")			\
 int BPF_PROG(deeper##nr)					\
 {								\
 	if (level == (nr))					\
