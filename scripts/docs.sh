@@ -17,9 +17,9 @@ OUT=$BUILD/docs
 LOG=$LOGS/docs
 
 # Without YNL_INDEX it would write pages about netlink into the tree. The index for
-# searching has the order of Python's sets.
+# searching has the order of Python's sets, and of the pages as they are read.
 build() {
-	PYTHONHASHSEED=0 kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS=-E YNL_INDEX= htmldocs
+	PYTHONHASHSEED=0 kmake "$OUT" SPHINXDIRS=bpf SPHINXOPTS="-E -j1" YNL_INDEX= htmldocs
 }
 
 man_pages() {
