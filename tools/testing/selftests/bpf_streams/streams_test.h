@@ -133,6 +133,9 @@ int run(const struct bpf_program *prog);
 /* Has the kernel what only this series has (and later kernels don't)? */
 bool ours(void);
 bool is_rt(void);
+bool is_smp(void);
+/* Can a page be had where interrupts are disabled? */
+bool has_pages_with_irqs_off(void);
 bool kernel_has_func(const char *name);
 bool kernel_has_tracepoint(const char *name);
 __u32 prog_id(int prog_fd);

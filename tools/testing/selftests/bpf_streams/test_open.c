@@ -674,8 +674,8 @@ FIXTURE_SETUP(woken)
 		SKIP(return, "needs two CPUs: NMIs are sent to the others");
 	if (!kernel_has_tracepoint(variant->tracepoint))
 		SKIP(return, "no %s here", variant->tracepoint);
-	if (variant->context != IN_SOFTIRQ && is_rt())
-		SKIP(return, "no page is to be had there on PREEMPT_RT");
+	if (variant->context != IN_SOFTIRQ && !has_pages_with_irqs_off())
+		SKIP(return, "no page is to be had there on UP and PREEMPT_RT");
 	self->skel = anywhere_bpf__open_and_load();
 	ASSERT_NE(NULL, self->skel);
 	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");

@@ -102,8 +102,11 @@ FIXTURE(stress)
 
 FIXTURE_SETUP(stress)
 {
-	struct res_lock_stress_bpf *skel = res_lock_stress_bpf__open();
+	struct res_lock_stress_bpf *skel;
 
+	if (!is_smp())
+		SKIP(return, "a program on UP cannot tell in what context it runs");
+	skel = res_lock_stress_bpf__open();
 	ASSERT_NE(NULL, skel);
 	SKIP_UNLESS_OURS("room for 4 MiB, counters");
 	self->skel = skel;

@@ -384,9 +384,12 @@ TEST(long_source_line_is_cut_and_nothing_else)
 
 TEST(stack_with_bpf_spin_lock_held)
 {
-	struct lock_bpf *skel = lock_bpf__open_and_load();
+	struct lock_bpf *skel;
 	struct report r;
 
+	if (!has_pages_with_irqs_off())
+		SKIP(return, "no page is to be had there on UP and PREEMPT_RT");
+	skel = lock_bpf__open_and_load();
 	ASSERT_NE(NULL, skel);
 	EXPECT_EQ(0, run(skel->progs.stack_under_lock));
 	ASSERT_TRUE(report_read(bpf_program__fd(skel->progs.stack_under_lock), &r));

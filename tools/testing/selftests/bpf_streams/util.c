@@ -299,11 +299,26 @@ bool ours(void)
 	return counts;
 }
 
-bool is_rt(void)
+static bool is_built(const char *how)
 {
 	struct utsname uts;
 
-	return !uname(&uts) && strstr(uts.version, "PREEMPT_RT");
+	return !uname(&uts) && strstr(uts.version, how);
+}
+
+bool is_rt(void)
+{
+	return is_built("PREEMPT_RT");
+}
+
+bool is_smp(void)
+{
+	return is_built("SMP");
+}
+
+bool has_pages_with_irqs_off(void)
+{
+	return is_smp() && !is_rt();
 }
 
 static bool kernel_has(const char *name, __u32 kind)
