@@ -72,7 +72,7 @@ help:
 #|   make litmus     asks herd7 about each memory barrier of the core; fetches herd7 from
 #|                   Debian's other suites if there is none. HERD7=path
 #|   make bench      what messages cost, in instructions and bytes: a table; fails if
-#|                   a figure is 3 % worse than that in the tree
+#|                   a figure is 3 % worse than that in the tree, or above its budget
 #|                   PEERS='6.17 6.18 newest'   Debian's kernels, beside
 #|   make bench-update   makes the figures of now those in the tree
 #|   make vm         a shell in the virtual machine

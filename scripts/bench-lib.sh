@@ -46,6 +46,15 @@ bench_plot() {
 		sed 's/[[:space:]]*$//' | put "$BENCH/plot.svg"
 }
 
+# On this machine, in time: shown, and compared with nothing
+bench_contention() {
+	if child "$SCRIPTS/core-tests.sh" contention; then
+		pass
+	else
+		fail "the threads of tools/testing/bpf_streams/contention.c"
+	fi
+}
+
 # bench_tests [update]
 bench_tests() {
 	local MEASURED=(here)
@@ -60,6 +69,7 @@ bench_tests() {
 	fi
 	python3 "$SCRIPTS/bench.py" table "$BENCH" "${MEASURED[@]}"
 	python3 "$SCRIPTS/bench.py" json "$BENCH/here" | put "$BENCH/bench.json"
+	bench_contention
 	if step "plotting" "$BENCH/plot.log" bench_plot "${MEASURED[@]}"; then
 		pass
 	else

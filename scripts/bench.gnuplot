@@ -9,7 +9,7 @@ set boxwidth 0.9
 set key top left
 set ylabel "instructions per message"
 set yrange [0:*]
-set xrange [-0.6:4.6]
+set xrange [-0.6:5.6]
 set xtics scale 0
 set bmargin 3
 set grid ytics

@@ -5,12 +5,14 @@
 bench.py table DIR NAME...       a table of DIR/NAME, and ratios to the first
 bench.py json FILE               as JSON
 bench.py plot DIR NAME...        data for bench.gnuplot
-bench.py compare BASELINE FILE   fails if a figure is more than 3 % above the baseline's
+bench.py compare BASELINE FILE   fails if a figure is more than 3 % above the baseline's,
+                                 or above its budget
 """
 import json
 import sys
 
 TITLES = {
+    'const1': '1 byte of text: what the stream itself takes',
     'const16': '16 bytes of text',
     'ints24': 'three integers, 24 bytes',
     'str32': '%s of 32 bytes, two integers',
@@ -22,6 +24,7 @@ TITLES = {
     'memory': 'memory, message of so many bytes',
 }
 SHAPES = {
+    'const1': '1 byte\\nof text',
     'const16': '16 bytes\\nof text',
     'ints24': 'three\\nintegers',
     'str32': '%s, two\\nintegers',
@@ -29,6 +32,24 @@ SHAPES = {
     'mixed8': 'eight\\narguments',
 }
 TOLERANCE = 1.03
+
+# What a figure must never be above, whatever the baseline says
+BUDGETS = {
+    'const1.stream': 140,
+    'const16.stream': 350,
+    'ints24.stream': 850,
+    'str32.stream': 1000,
+    'const200.stream': 500,
+    'const16.refused': 100,
+    'const200.refused': 100,
+    'read.64': 450,
+    'read.4096': 150,
+    'memory.1': 24,
+    'memory.16': 32,
+    # records of 80 bytes, of which a page has 51
+    'memory.64': 80.4,
+    'memory.left_KiB': 256,
+}
 
 
 def figures(path):
@@ -86,6 +107,15 @@ def compare(baseline, path):
     for name in known.keys() - now.keys():
         print(f'{name}: was {known[name]:.1f} and is not measured any more')
         worse += 1
+    for name in BUDGETS.keys() & now.keys():
+        if now[name] > BUDGETS[name]:
+            print(f'{name}: {now[name]:.1f}, and may be {BUDGETS[name]}')
+            worse += 1
+    for name, value in now.items():
+        shape, what = name.split('.', 1)
+        if what == 'refused' and value > now[f'{shape}.stream']:
+            print(f'{name}: {value:.1f}, more than a message that is accepted')
+            worse += 1
     return worse == 0
 
 

@@ -7,6 +7,7 @@
 #   core-tests.sh check   all its tests, about a minute; prints TAP
 #   core-tests.sh fuzz    the fuzzer until it is stopped; $FUZZ_TIME: seconds
 #   core-tests.sh format-fuzz   the same, of formats
+#   core-tests.sh contention    what writing costs while others write
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -26,11 +27,11 @@ mkdir -p "$OUT"
 step "building the core of the streams in user space" "$LOGS/core-tests" \
 	make -C "$LINUX/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT"
 case ${1:-} in
-check|fuzz|format-fuzz)
+check|fuzz|format-fuzz|contention)
 	child make -s -C "$LINUX/tools/testing/bpf_streams" OUTPUT="$OUT" \
 		FUZZ_TIME="${FUZZ_TIME:-0}" "$1"
 	;;
 *)
-	die "check, fuzz or format-fuzz?"
+	die "check, fuzz, format-fuzz or contention?"
 	;;
 esac

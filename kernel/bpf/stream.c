@@ -93,7 +93,7 @@
 #include <linux/wait.h>
 #include "stream.h"
 
-static bool stream_charge_text(struct bpf_stream *stream, unsigned int bytes)
+static __always_inline bool stream_charge_text(struct bpf_stream *stream, unsigned int bytes)
 {
 	return bpf_stream_charge(&stream->unread, bytes,
 				 CONFIG_BPF_STREAMS_CAPACITY);
@@ -110,13 +110,22 @@ static bool stream_has_room(const struct bpf_stream *stream, unsigned int bytes)
 }
 
 /* With preemption disabled */
-static void stream_count_written(struct bpf_stream *stream, unsigned int msgs,
-				 unsigned int bytes)
+static __always_inline void stream_count_written(struct bpf_stream *stream,
+						 unsigned int msgs, unsigned int bytes)
 {
 	struct bpf_stream_cpu *cpu = this_cpu_ptr(stream->cpu);
 
 	local_add(msgs, &cpu->stats[BPF_STREAM_WRITTEN_MSGS]);
 	local_add(bytes, &cpu->stats[BPF_STREAM_WRITTEN_BYTES]);
+}
+
+static __always_inline void stream_count_dropped(struct bpf_stream *stream,
+						 unsigned int msgs, unsigned int bytes)
+{
+	struct bpf_stream_cpu *cpu = this_cpu_ptr(stream->cpu);
+
+	local_add(msgs, &cpu->stats[BPF_STREAM_DROPPED_MSGS]);
+	local_add(bytes, &cpu->stats[BPF_STREAM_DROPPED_BYTES]);
 }
 
 /**
@@ -130,12 +139,8 @@ static void stream_count_written(struct bpf_stream *stream, unsigned int msgs,
 void bpf_stream_drop(struct bpf_stream *stream, unsigned int msgs,
 		     unsigned int bytes)
 {
-	struct bpf_stream_cpu *cpu;
-
 	guard(preempt)();
-	cpu = this_cpu_ptr(stream->cpu);
-	local_add(msgs, &cpu->stats[BPF_STREAM_DROPPED_MSGS]);
-	local_add(bytes, &cpu->stats[BPF_STREAM_DROPPED_BYTES]);
+	stream_count_dropped(stream, msgs, bytes);
 }
 
 /**
@@ -187,8 +192,8 @@ static __always_inline void stream_copy(char *to, const char *from, unsigned int
 	stream_copy_word(to + len - word, from + len - word);
 }
 
-static struct bpf_stream_rec *stream_rec_new(struct bpf_stream *stream,
-					     const char *text, unsigned int len)
+static __always_inline struct bpf_stream_rec *
+stream_rec_new(struct bpf_stream *stream, const char *text, unsigned int len)
 {
 	struct bpf_stream_rec *rec;
 
@@ -207,8 +212,9 @@ static void stream_wake(struct irq_work *work)
 }
 
 /* Puts a chain of records on the log, @first being the newest. */
-static void stream_add(struct bpf_stream *stream, struct llist_node *first,
-		       struct llist_node *last)
+static __always_inline void stream_add(struct bpf_stream *stream,
+				       struct llist_node *first,
+				       struct llist_node *last)
 {
 	if (llist_add_batch(first, last, &stream->log) && /* push:A */
 	    waitqueue_active(&stream->wait))
@@ -255,7 +261,7 @@ int bpf_stream_write(struct bpf_stream *stream, const char *text,
 
 	err = stream_push(stream, text, len);
 	if (err)
-		bpf_stream_drop(stream, 1, len);
+		stream_count_dropped(stream, 1, len);
 	else
 		stream_count_written(stream, 1, len);
 
@@ -303,10 +309,12 @@ int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 static void stream_free_chain(struct bpf_stream *stream,
 			      struct llist_node *first)
 {
+	struct bpf_stream_freed freed = {};
 	struct llist_node *node, *next;
 
 	llist_for_each_safe(node, next, first)
-		bpf_stream_rec_free(stream, bpf_stream_rec(node));
+		bpf_stream_rec_free(stream, &freed, bpf_stream_rec(node));
+	bpf_stream_free_end(stream, &freed);
 }
 
 /**
@@ -331,7 +339,7 @@ int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 
 	if (ss->err) {
 		stream_free_chain(stream, ss->first);
-		bpf_stream_drop(stream, ss->msgs, ss->bytes);
+		stream_count_dropped(stream, ss->msgs, ss->bytes);
 		return ss->err;
 	}
 
@@ -355,7 +363,7 @@ static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
 }
 
 /* The user's buffer has received @bytes more of the oldest record. */
-static void stream_consume(struct bpf_stream *stream,
+static void stream_consume(struct bpf_stream *stream, struct bpf_stream_freed *freed,
 			   struct bpf_stream_rec *rec, unsigned int bytes)
 {
 	lockdep_assert_held(&stream->lock);
@@ -364,7 +372,7 @@ static void stream_consume(struct bpf_stream *stream,
 	if (stream->consumed == rec->len) {
 		stream->backlog = rec->node.next;
 		stream->consumed = 0;
-		bpf_stream_rec_free(stream, rec);
+		bpf_stream_rec_free(stream, freed, rec);
 	}
 	stream_discharge_text(stream, bytes);
 }
@@ -387,33 +395,40 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len)
 {
 	unsigned int todo, copied = 0, uncopied = 0, yielded = 0;
+	struct bpf_stream_freed freed = {};
 	struct bpf_stream_rec *rec;
+	bool killed;
 
+	if (!bpf_stream_has_text(stream))
+		return 0;
 	if (!access_ok(buf, len))
-		return bpf_stream_has_text(stream) ? -EFAULT : 0;
+		return -EFAULT;
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;
 
-	while (copied < len && !uncopied && !fatal_signal_pending(current)) {
+	/* Taking the lock has asked whether we may sleep, but lockdep wants to know why. */
+	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
+		might_fault();
+	killed = fatal_signal_pending(current);
+	while (copied < len && !uncopied && !killed) {
 		rec = stream_peek(stream);
 		if (!rec)
 			break;
 
-		/* Once for all that is copied, as in iov_iter.c */
-		if (!copied)
-			might_fault();
 		todo = min(rec->len - stream->consumed, len - copied);
 		uncopied = __copy_to_user_inatomic(buf + copied,
 						   rec->text + stream->consumed, todo);
-		stream_consume(stream, rec, todo - uncopied);
+		stream_consume(stream, &freed, rec, todo - uncopied);
 		copied += todo - uncopied;
 		if (copied - yielded >= PAGE_SIZE) {
 			yielded = copied;
 			cond_resched();
+			killed = fatal_signal_pending(current);
 		}
 	}
 
+	bpf_stream_free_end(stream, &freed);
 	mutex_unlock(&stream->lock);
 
 	if (copied)
@@ -421,7 +436,7 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 	if (uncopied)
 		return -EFAULT;
 
-	return fatal_signal_pending(current) ? -ERESTARTSYS : 0;
+	return killed ? -ERESTARTSYS : 0;
 }
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/cache.h>
 #include <linux/irq_work.h>
 #include <linux/llist.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/refcount.h>
@@ -27,6 +28,16 @@ struct bpf_stream_rec {
 	struct llist_node node;
 	u16 len;
 	char text[];
+};
+
+/**
+ * struct bpf_stream_freed - records that were freed in a row
+ * @page: the page that they are in
+ * @bytes: memory that they take
+ */
+struct bpf_stream_freed {
+	void *page;
+	unsigned int bytes;
 };
 
 enum bpf_stream_stat {
@@ -122,7 +133,7 @@ static inline unsigned int bpf_stream_rec_size(unsigned int len)
 }
 
 /* Add @n to @counter unless that makes it exceed @limit. */
-static inline bool bpf_stream_charge(atomic_t *counter, int n, int limit)
+static __always_inline bool bpf_stream_charge(atomic_t *counter, int n, int limit)
 {
 	int old = atomic_read(counter);
 
@@ -136,8 +147,32 @@ static inline bool bpf_stream_charge(atomic_t *counter, int n, int limit)
 
 struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 					    unsigned int len);
-void bpf_stream_rec_free(struct bpf_stream *stream, struct bpf_stream_rec *rec);
+void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *freed);
 void bpf_stream_regions_free(struct bpf_stream *stream);
+
+/**
+ * bpf_stream_rec_free - free a record
+ * @stream: stream for which the record was allocated
+ * @freed: those that were freed before
+ * @rec: the record, linked nowhere
+ *
+ * bpf_stream_free_end(), or freeing a record of another page, lets go of its memory.
+ *
+ * Context: Any, NMI included.
+ */
+static __always_inline void bpf_stream_rec_free(struct bpf_stream *stream,
+						struct bpf_stream_freed *freed,
+						struct bpf_stream_rec *rec)
+{
+	void *page = (void *)((unsigned long)rec & PAGE_MASK);
+
+	if (page != freed->page) {
+		if (freed->bytes)
+			bpf_stream_free_end(stream, freed);
+		freed->page = page;
+	}
+	freed->bytes += bpf_stream_rec_size(rec->len);
+}
 
 unsigned int bpf_stream_plain_len(const char *fmt);
 int bpf_stream_format(char *buf, const char *fmt, const u64 *args, u32 nr_args);

@@ -12,23 +12,25 @@
  *
  * Each stream has a cursor on each CPU:
  *
- *        page                                   cursor
- *         |                                        |
- *         v                                        v
- *         +------+--------+--------+---------------+------------------+
- *         | live | record | record | record        |       room       |
- *         +------+--------+--------+---------------+------------------+
+ *        page                            cursor
+ *         |                                 |
+ *         v                                 v
+ *         +--------+--------+---------------+------------------+
+ *         | record | record | record        |       room       |
+ *         +--------+--------+---------------+------------------+
  *
  * The cursor is the address of the first free byte. It is 0 while the CPU has
  * no page, and one past the page's end when the page is full, so that it lies
  * in (page, page + PAGE_SIZE] and tells page, records and room in one word.
  *
- * page->live counts the bytes that somebody may still use: those of records
- * that were not freed, allocated or not yet, and one for the cursor pointing
- * into the page. It starts at room + 1 with the fresh page. Allocating does
- * not change it, as those bytes were counted as room before. Freeing a record
- * takes the record's size away. Moving the cursor to another page takes away
- * the room that was left and the one. Whoever makes it 0 frees the page.
+ * The live count of a page, in its struct page, is that of the bytes that
+ * somebody may still use: those of records that were not freed, allocated or
+ * not yet, and one for the cursor pointing into the page. It starts at
+ * PAGE_SIZE + 1 with the fresh page. Allocating does not change it, as those
+ * bytes were counted as room before. Freeing records takes their size away; who
+ * frees many does so once for those in a row that share a page. Moving the cursor
+ * to another page takes away the room that was left and the one. Whoever makes
+ * it 0 frees the page.
  *
  * The pages of a stream hold records of this stream only. What a program
  * leaves unread pins no memory but its own: a page whose records were all read
@@ -60,7 +62,7 @@
  *
  *  - The xchg that installs a page need not order anything. A reader finds the page
  *    only through a record, and pushing that (push:A in stream.c) orders the
- *    initialisation of page->live before it.
+ *    initialisation of the live count before it.
  *
  *  - The subtraction that reaches 0 (put:B) is ordered after all uses of the
  *    page before the other subtractions (put:B), as every one of them is fully
@@ -76,18 +78,10 @@
 #include <linux/mm.h>
 #include "stream.h"
 
-struct bpf_stream_page {
-	atomic_t live;
-	char data[] __aligned(__alignof__(struct bpf_stream_rec));
-};
-
-#define STREAM_PAGE_ROOM (PAGE_SIZE - offsetof(struct bpf_stream_page, data))
-
 /* Twice the capacity for records and their headers, and a page for each CPU. */
 static int stream_page_limit(void)
 {
-	return DIV_ROUND_UP(2 * CONFIG_BPF_STREAMS_CAPACITY, PAGE_SIZE) +
-	       num_possible_cpus();
+	return DIV_ROUND_UP(2 * CONFIG_BPF_STREAMS_CAPACITY, PAGE_SIZE) + nr_cpu_ids;
 }
 
 static unsigned int cursor_room(unsigned long cursor)
@@ -95,37 +89,44 @@ static unsigned int cursor_room(unsigned long cursor)
 	return -cursor & ~PAGE_MASK;
 }
 
-static struct bpf_stream_page *cursor_page(unsigned long cursor)
+/* The page that the byte before the address is in */
+static void *page_before(unsigned long address)
 {
-	return (struct bpf_stream_page *)((cursor - 1) & PAGE_MASK);
+	return (void *)((address - 1) & PAGE_MASK);
 }
 
-static struct bpf_stream_page *stream_page_alloc(struct bpf_stream *stream)
+static atomic_long_t *page_live(struct page *page)
 {
-	struct bpf_stream_page *page;
-	struct page *p;
+	BUILD_BUG_ON(sizeof(page->private) != sizeof(atomic_long_t));
+
+	return (atomic_long_t *)&page->private;
+}
+
+static void *stream_page_alloc(struct bpf_stream *stream)
+{
+	struct page *page;
 
 	if (!bpf_stream_charge(&stream->pages, 1, stream_page_limit()))
 		return ERR_PTR(-ENOSPC);
 
-	p = alloc_pages_nolock(NUMA_NO_NODE, 0);
-	if (!p) {
+	page = alloc_pages_nolock(NUMA_NO_NODE, 0);
+	if (!page) {
 		atomic_dec(&stream->pages);
 		return ERR_PTR(-ENOMEM);
 	}
 
-	page = page_address(p);
-	atomic_set(&page->live, STREAM_PAGE_ROOM + 1);
-	return page;
+	atomic_long_set(page_live(page), PAGE_SIZE + 1);
+	return page_address(page);
 }
 
-static void stream_page_put(struct bpf_stream *stream,
-			    struct bpf_stream_page *page, unsigned int bytes)
+static void stream_page_put(struct bpf_stream *stream, void *data, unsigned int bytes)
 {
-	if (!atomic_sub_and_test(bytes, &page->live)) /* put:B */
+	struct page *page = virt_to_page(data);
+
+	if (!atomic_long_sub_and_test(bytes, page_live(page))) /* put:B */
 		return;
 
-	free_pages_nolock(virt_to_page(page), 0);
+	free_pages_nolock(page, 0);
 	atomic_dec(&stream->pages);
 }
 
@@ -133,8 +134,24 @@ static void stream_page_put(struct bpf_stream *stream,
 static void stream_page_retire(struct bpf_stream *stream, unsigned long cursor)
 {
 	if (cursor)
-		stream_page_put(stream, cursor_page(cursor),
-				cursor_room(cursor) + 1);
+		stream_page_put(stream, page_before(cursor), cursor_room(cursor) + 1);
+}
+
+/* The first record of a new page, as there is no room in the one before. */
+static noinline struct bpf_stream_rec *
+stream_rec_alloc_page(struct bpf_stream *stream, unsigned long *cursor, unsigned int len)
+{
+	struct bpf_stream_rec *rec;
+	unsigned long old;
+
+	rec = stream_page_alloc(stream);
+	if (IS_ERR(rec))
+		return rec;
+
+	old = xchg(cursor, (unsigned long)rec + bpf_stream_rec_size(len));
+	stream_page_retire(stream, old);
+	rec->len = len;
+	return rec;
 }
 
 /**
@@ -151,49 +168,36 @@ struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 {
 	unsigned long *cursor = &this_cpu_ptr(stream->cpu)->cursor;
 	unsigned int size = bpf_stream_rec_size(len);
-	struct bpf_stream_page *page;
 	struct bpf_stream_rec *rec;
 	unsigned long old;
 
 	BUILD_BUG_ON(offsetof(struct bpf_stream_rec, text) > 16);
 	BUILD_BUG_ON(MAX_BPRINTF_BUF > U16_MAX);
-	BUILD_BUG_ON(sizeof(*rec) + MAX_BPRINTF_BUF > STREAM_PAGE_ROOM);
+	BUILD_BUG_ON(sizeof(*rec) + MAX_BPRINTF_BUF > PAGE_SIZE);
 
 	old = READ_ONCE(*cursor);
 	do {
 		if (cursor_room(old) < size)
-			goto new_page;
+			return stream_rec_alloc_page(stream, cursor, len);
 	} while (!try_cmpxchg(cursor, &old, old + size));
 
 	rec = (struct bpf_stream_rec *)old;
-	goto out;
-
-new_page:
-	page = stream_page_alloc(stream);
-	if (IS_ERR(page))
-		return ERR_CAST(page);
-
-	rec = (struct bpf_stream_rec *)page->data;
-	old = xchg(cursor, (unsigned long)rec + size);
-	stream_page_retire(stream, old);
-out:
 	rec->len = len;
 	return rec;
 }
 
 /**
- * bpf_stream_rec_free - free a record
- * @stream: stream for which the record was allocated
- * @rec: the record, linked nowhere
+ * bpf_stream_free_end - let go of the memory of freed records
+ * @stream: their stream
+ * @freed: the records
  *
  * Context: Any, NMI included.
  */
-void bpf_stream_rec_free(struct bpf_stream *stream, struct bpf_stream_rec *rec)
+void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *freed)
 {
-	unsigned long page = (unsigned long)rec & PAGE_MASK;
-
-	stream_page_put(stream, (struct bpf_stream_page *)page,
-			bpf_stream_rec_size(rec->len));
+	if (freed->bytes)
+		stream_page_put(stream, freed->page, freed->bytes);
+	freed->bytes = 0;
 }
 
 /**

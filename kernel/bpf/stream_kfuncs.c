@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /* BPF standard streams: the functions that programs print with */
 #include <linux/bpf.h>
+#include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/capability.h>
 #include <linux/init.h>
 #include <linux/string.h>
+#include <linux/tnum.h>
 #include "stream.h"
 
 /* Writes a text of any length. */
-static int stream_write_text(struct bpf_stream *stream, const char *text, unsigned int len)
+static int stream_print_text(struct bpf_stream *stream, const char *text, unsigned int len)
 {
-	if (likely(len < MAX_BPRINTF_BUF))
-		return bpf_stream_write(stream, text, len);
+	int err = -E2BIG;
 
-	bpf_stream_drop(stream, 1, len);
-	return -E2BIG;
+	preempt_disable();
+	if (likely(len < MAX_BPRINTF_BUF))
+		err = bpf_stream_write(stream, text, len);
+	else
+		bpf_stream_drop(stream, 1, len);
+	preempt_enable();
+
+	return err;
 }
 
 /* What bpf_stream_format() leaves alone. */
@@ -39,29 +46,35 @@ static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fm
 	if (err)
 		return err;
 
-	err = stream_write_text(stream, data.buf,
+	err = stream_print_text(stream, data.buf,
 				bstr_printf(data.buf, MAX_BPRINTF_BUF, fmt, data.bin_args));
 	bpf_bprintf_cleanup(&data);
 	return err;
 }
 
-/* A constant is its own text. */
-static int stream_print(struct bpf_stream *stream, const char *text)
+/* A format that needs no arguments is its own text, or nearly. */
+static int stream_print(struct bpf_stream *stream, const char *fmt)
 {
-	unsigned int len = bpf_stream_plain_len(text);
+	unsigned int len = bpf_stream_plain_len(fmt);
 
-	if (unlikely(text[len]))
-		return stream_vprintk_any(stream, text, NULL, 0);
+	if (unlikely(fmt[len]))
+		return stream_vprintk_any(stream, fmt, NULL, 0);
 
-	guard(preempt)();
-	return stream_write_text(stream, text, len);
+	return stream_print_text(stream, fmt, len);
 }
 
-static int stream_vprintk(struct bpf_stream *stream, const char *fmt, const u64 *args,
-			  u32 nr_args)
+static noinline int stream_vprintk(struct bpf_stream *stream, const char *fmt,
+				   const u64 *args, u32 size)
 {
 	struct bpf_bprintf_buffers *bufs;
+	u32 nr_args = size / sizeof(u64);
 	int len, err;
+
+	if (size % sizeof(u64) || nr_args > MAX_BPRINTF_VARARGS || (size && !args))
+		return -EINVAL;
+
+	if (!size)
+		return stream_print(stream, fmt);
 
 	if (bpf_try_get_buffers(&bufs)) {
 		bpf_stream_drop(stream, 1, 0);
@@ -107,14 +120,10 @@ __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
 	if (!stream)
 		return -ENOENT;
 
-	if (len__sz % sizeof(u64) ||
-	    len__sz > MAX_BPRINTF_VARARGS * sizeof(u64) || (len__sz && !args))
-		return -EINVAL;
+	if (bpf_stream_is_text(len__sz))
+		return stream_print_text(stream, fmt__str, bpf_stream_text_len(len__sz));
 
-	if (!len__sz)
-		return stream_print(stream, fmt__str);
-
-	return stream_vprintk(stream, fmt__str, args, len__sz / sizeof(u64));
+	return stream_vprintk(stream, fmt__str, args, len__sz);
 }
 
 /**
@@ -173,6 +182,7 @@ BTF_ID_FLAGS(func, bpf_stream_print_stack)
 BTF_KFUNCS_END(stream_kfunc_set)
 
 BTF_ID_LIST_SINGLE(stream_vprintk_id, func, bpf_stream_vprintk)
+BTF_ID_LIST_SINGLE(stream_vprintk_impl_id, func, bpf_stream_vprintk_impl)
 BTF_ID_LIST_SINGLE(stream_print_stack_id, func, bpf_stream_print_stack)
 
 /**
@@ -201,6 +211,62 @@ unsigned long bpf_stream_kfunc_impl(u32 btf_id)
 		return (unsigned long)bpf_stream_print_stack_impl;
 
 	return 0;
+}
+
+static bool is_vprintk(u32 btf_id)
+{
+	return btf_id == stream_vprintk_id[0] || btf_id == stream_vprintk_impl_id[0];
+}
+
+/* The length of the text, if it is all that a call can print; else 0. */
+static unsigned int stream_const_len(const struct bpf_reg_state *fmt,
+				     const struct bpf_reg_state *size)
+{
+	unsigned int len, off = fmt->off + fmt->var_off.value;
+	struct bpf_map *map = fmt->map_ptr;
+	const char *text;
+	u64 value;
+
+	if (!tnum_equals_const(size->var_off, 0))
+		return 0;
+
+	/* It did so when the format was checked. */
+	if (WARN_ON_ONCE(map->ops->map_direct_value_addr(map, &value, off)))
+		return 0;
+
+	text = (const char *)(unsigned long)value + off;
+	len = bpf_stream_plain_len(text);
+	return text[len] || len >= MAX_BPRINTF_BUF ? 0 : len;
+}
+
+/**
+ * bpf_stream_note_call - see what a call of a kfunc prints
+ * @aux: of the instruction that calls
+ * @btf_id: of the function, which is of the kernel proper
+ * @regs: registers at the call, which have been checked
+ *
+ * Most messages without arguments are constant texts. So that nobody has to look for
+ * the end of such a text whenever it is printed, @aux->stream_size gets its length.
+ * The verifier passes that in place of the arguments' size. If the instruction prints
+ * several texts, they must have the same length.
+ */
+void bpf_stream_note_call(struct bpf_insn_aux_data *aux, u32 btf_id,
+			  const struct bpf_reg_state *regs)
+{
+	unsigned int len;
+	u32 size;
+
+	/* What no program can pass as a size */
+	BUILD_BUG_ON(BPF_STREAM_TEXT < BPF_MAX_VAR_SIZ);
+
+	if (!is_vprintk(btf_id))
+		return;
+
+	len = stream_const_len(&regs[BPF_REG_2], &regs[BPF_REG_4]);
+	size = len ? BPF_STREAM_TEXT | len : BPF_STREAM_ANY;
+	if (aux->stream_size && aux->stream_size != size)
+		size = BPF_STREAM_ANY;
+	aux->stream_size = size;
 }
 
 /* Text of a stream may hold kernel addresses. */

@@ -33,6 +33,16 @@ point "a figure that is new" bad "memory.2: 16.0 is new"
 printf 'ints24.stream 1600.0\n' >"$DIR/other"
 bench table "$DIR" here other
 point "the table has ratios" good "three integers, 24 bytes" "1600.0   x2.0"
+printf 'ints24.stream 851.0\n' >"$DIR/now"
+bench json "$DIR/now"
+cp "$DIR/out" "$DIR/baseline"
+bench compare "$DIR/baseline" "$DIR/now"
+point "a figure above its budget" bad "ints24.stream: 851.0, and may be 850"
+printf 'ints24.stream 800.0\nints24.refused 801.0\n' >"$DIR/now"
+bench json "$DIR/now"
+cp "$DIR/out" "$DIR/baseline"
+bench compare "$DIR/baseline" "$DIR/now"
+point "refusing that takes longer than accepting" bad "ints24.refused: 801.0, more than"
 bench table
 point "arguments that are missing" bad "bench.py table DIR NAME"
 

@@ -62,7 +62,7 @@ static int page_new(struct model *m, int cpu)
 	}
 	m->cpu_has_page[cpu] = true;
 	m->cpu_page[cpu] = i;
-	m->cpu_room[cpu] = PAGE_ROOM;
+	m->cpu_room[cpu] = PAGE_SIZE;
 	return 0;
 }
 
@@ -176,7 +176,7 @@ int model_commit(struct model *m)
 	return err;
 }
 
-unsigned int model_read(struct model *m, char *buf, unsigned int len, bool one)
+unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed)
 {
 	unsigned int n, sum = 0;
 	struct model_rec *rec;
@@ -192,7 +192,7 @@ unsigned int model_read(struct model *m, char *buf, unsigned int len, bool one)
 			m->first = (m->first + 1) % NR_RECORDS;
 			m->nr--;
 		}
-		if (one)
+		if (killed && sum >= PAGE_SIZE)
 			break;
 	}
 

@@ -9,7 +9,7 @@
 #include "write.h"
 
 #define MAX_STAGED	64
-#define NR_RECORDS	(PAGE_LIMIT * PAGE_ROOM / 16 + 1)
+#define NR_RECORDS	(PAGE_LIMIT * PAGE_SIZE / 16 + 1)
 
 /**
  * struct model_rec - a message
@@ -80,7 +80,7 @@ int model_write(struct model *m, const char *text, unsigned int len);
 int model_stage(struct model *m, const char *text, unsigned int len);
 int model_commit(struct model *m);
 
-/* Takes up to @len bytes, of the oldest message only if @one. Return: how many */
-unsigned int model_read(struct model *m, char *buf, unsigned int len, bool one);
+/* Takes up to @len bytes, about a page of them if @killed meanwhile. Return: how many */
+unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed);
 
 #endif /* _MODEL_H */

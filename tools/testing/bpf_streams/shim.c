@@ -37,8 +37,13 @@ static void allow(const void *mem, size_t size)
 struct shim shim;
 __thread struct task_struct shim_task;
 
-static pthread_mutex_t cpu_locks[NR_CPUS] = {
-	[0 ... NR_CPUS - 1] = PTHREAD_MUTEX_INITIALIZER,
+/* Each in a cache line of its own, as what CPUs have for themselves is */
+struct cpu {
+	pthread_mutex_t lock __aligned(64);
+};
+
+static struct cpu cpus[NR_CPUS] = {
+	[0 ... NR_CPUS - 1] = { PTHREAD_MUTEX_INITIALIZER },
 };
 
 void shim_bug(const char *what, const char *file, int line)
@@ -66,7 +71,7 @@ u32 shim_random(u32 limit)
 void preempt_disable(void)
 {
 	if (!current->preempt_count)
-		pthread_mutex_lock(&cpu_locks[current->cpu]);
+		pthread_mutex_lock(&cpus[current->cpu].lock);
 	current->preempt_count++;
 }
 
@@ -87,7 +92,7 @@ void preempt_enable(void)
 	if (--current->preempt_count)
 		return;
 
-	pthread_mutex_unlock(&cpu_locks[current->cpu]);
+	pthread_mutex_unlock(&cpus[current->cpu].lock);
 	run_raised();
 }
 
@@ -222,10 +227,25 @@ void free_percpu(void *ptr)
 
 static struct {
 	char mem[POOL_PAGES][PAGE_SIZE] __aligned(PAGE_SIZE);
+	struct page pages[POOL_PAGES];
 	bool used[POOL_PAGES];
 	bool poisoned[POOL_PAGES];
 	unsigned int next;
 } pool;
+
+void *page_address(struct page *page)
+{
+	die_if(page < pool.pages || page >= pool.pages + POOL_PAGES);
+	return pool.mem[page - pool.pages];
+}
+
+struct page *virt_to_page(void *addr)
+{
+	unsigned long i = ((char *)addr - pool.mem[0]) / PAGE_SIZE;
+
+	die_if(i >= POOL_PAGES);
+	return &pool.pages[i];
+}
 
 static bool page_refused(void)
 {
@@ -276,19 +296,19 @@ struct page *alloc_pages_nolock(int nid, unsigned int order)
 	allow(pool.mem[i], PAGE_SIZE);
 	check_poison(i);
 	__atomic_fetch_add(&shim.pages, 1, __ATOMIC_RELAXED);
-	return (struct page *)pool.mem[i];
+	return &pool.pages[i];
 }
 
 void free_pages_nolock(struct page *page, unsigned int order)
 {
-	unsigned long i = ((char *)page - pool.mem[0]) / PAGE_SIZE;
+	unsigned long i = page - pool.pages;
 
-	die_if(order || i >= POOL_PAGES || (char *)page != pool.mem[i]);
+	die_if(order || i >= POOL_PAGES);
 	die_if(!READ_ONCE(pool.used[i]));
 	if (!shim.no_poison)
-		memset(page, POISON, PAGE_SIZE);
+		memset(pool.mem[i], POISON, PAGE_SIZE);
 	pool.poisoned[i] = !shim.no_poison;
-	forbid(page, PAGE_SIZE);
+	forbid(pool.mem[i], PAGE_SIZE);
 	__atomic_fetch_sub(&shim.pages, 1, __ATOMIC_RELAXED);
 	/* Paired with pool_take() */
 	smp_store_release(&pool.used[i], false);

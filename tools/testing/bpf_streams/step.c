@@ -175,7 +175,7 @@ static const struct scenario *scenario;
 static unsigned int prepare(int room)
 {
 	unsigned int header = offsetof(struct bpf_stream_rec, text), size, sum = 0;
-	unsigned int todo = PAGE_ROOM - room;
+	unsigned int todo = PAGE_SIZE - room;
 	char text[MAX_BPRINTF_BUF] = {};
 
 	if (room < 0)

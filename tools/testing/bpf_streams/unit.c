@@ -196,7 +196,7 @@ static void test_failures_leave_nothing(void)
 
 static void test_page_limit(void)
 {
-	unsigned int per_page = PAGE_ROOM / bpf_stream_rec_size(1);
+	unsigned int per_page = PAGE_SIZE / bpf_stream_rec_size(1);
 	struct bpf_stream *stream = new_stream();
 	unsigned int n;
 	char buf[256];
@@ -221,7 +221,7 @@ static void test_page_limit(void)
 static void test_pages_held(void)
 {
 	unsigned int size = bpf_stream_rec_size(500), i, left;
-	unsigned int per_page = PAGE_ROOM / size;
+	unsigned int per_page = PAGE_SIZE / size;
 	struct bpf_stream *stream = new_stream();
 	char buf[500] = {};
 
@@ -407,7 +407,9 @@ static void test_fault(void)
 static void test_signals(void)
 {
 	struct bpf_stream *stream = new_stream();
+	static char page[2 * PAGE_SIZE];
 	char buf[8] = {};
+	unsigned int i;
 
 	write_str(stream, "one ");
 	write_str(stream, "two");
@@ -417,11 +419,17 @@ static void test_signals(void)
 	expect_eq(atomic_read(&stream->unread), 7);
 	current->killed = false;
 
+	/* Who is killed meanwhile takes no more than a page along. */
+	for (i = 0; i < 2 * PAGE_SIZE; i += 8)
+		expect_eq(write_text(stream, "eight by", 8), 0);
 	current->killed_in_copy = true;
-	expect_eq(bpf_stream_read(stream, buf, 8), 4);
+	expect_eq(bpf_stream_read(stream, page, 2 * PAGE_SIZE), 7 + PAGE_SIZE);
 	current->killed_in_copy = false;
 	current->killed = false;
-	expect_eq(atomic_read(&stream->unread), 3);
+	expect_eq(drain(stream, 4096), PAGE_SIZE);
+	write_str(stream, "one ");
+	write_str(stream, "two");
+	expect_eq(bpf_stream_read(stream, buf, 4), 4);
 
 	/* A signal is no reason to fail unless another reader is at work. */
 	current->signal = true;

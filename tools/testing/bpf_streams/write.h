@@ -7,7 +7,6 @@
 
 #define CAPACITY	CONFIG_BPF_STREAMS_CAPACITY
 #define PAGE_LIMIT	(2 * CAPACITY / (int)PAGE_SIZE + NR_CPUS)
-#define PAGE_ROOM	((unsigned int)PAGE_SIZE - 8)
 
 /* With the simulated CPU held, as writers are to be */
 int write_text(struct bpf_stream *stream, const char *text, unsigned int len);

@@ -9,7 +9,9 @@
 #include <linux/sched.h>
 
 /* The least that a kernel may be built with: reaching it takes few messages. */
+#ifndef CONFIG_BPF_STREAMS_CAPACITY
 #define CONFIG_BPF_STREAMS_CAPACITY 65536
+#endif
 
 #define PAGE_SIZE	4096UL
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
@@ -22,21 +24,15 @@
 void *kmalloc(size_t size, gfp_t gfp);
 void kfree(void *ptr);
 
-/* There is no struct page: the address of a page stands for it. */
-struct page;
+struct page {
+	unsigned long private;
+};
 
 struct page *alloc_pages_nolock(int nid, unsigned int order);
 void free_pages_nolock(struct page *page, unsigned int order);
 
-static inline void *page_address(struct page *page)
-{
-	return page;
-}
-
-static inline struct page *virt_to_page(void *addr)
-{
-	return addr;
-}
+void *page_address(struct page *page);
+struct page *virt_to_page(void *addr);
 
 unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len);
 #define might_fault() do { } while (0)

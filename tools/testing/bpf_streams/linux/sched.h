@@ -55,6 +55,7 @@ void preempt_enable(void);
 DEFINE_LOCK_GUARD_0(preempt, preempt_disable(), preempt_enable())
 
 #define num_possible_cpus() NR_CPUS
+#define nr_cpu_ids NR_CPUS
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
 
 #define PERCPU_STRIDE 256

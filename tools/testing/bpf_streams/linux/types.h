@@ -24,6 +24,8 @@ typedef struct {
 
 typedef struct {
 	long counter;
-} local_t;
+} atomic_long_t;
+
+typedef atomic_long_t local_t;
 
 #endif /* _SHIM_LINUX_TYPES_H */

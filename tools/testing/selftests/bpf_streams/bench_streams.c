@@ -107,7 +107,9 @@ static void fill_up(struct bench_bpf *skel, struct bpf_program *prog)
 
 static void bench_writing(struct bench_bpf *skel, struct ring_buffer *rb)
 {
-	static const char * const shapes[] = { "const16", "ints24", "str32", "const200", "mixed8" };
+	static const char * const shapes[] = {
+		"const1", "const16", "ints24", "str32", "const200", "mixed8"
+	};
 	static const char * const ways[] = { "stream", "snprintf", "ringbuf", "trace" };
 	double none = cost(skel, skel->progs.none, rb), ns;
 	struct bpf_program *prog;
@@ -233,9 +235,9 @@ static void bench_following(struct bench_bpf *skel)
 	f.pfd.events = POLLIN;
 	if (pthread_create(&f.thread, NULL, follow, &f))
 		die("pthread_create");
-	for (i = 0; i < 20; i++) {
-		/* it sleeps then */
-		usleep(5000);
+	for (i = 0; i < 200; i++) {
+		/* it sleeps then; the tick comes at another time in each run */
+		usleep(5000 + 37 * i);
 		run_or_die(prog);
 	}
 	usleep(5000);

@@ -284,6 +284,48 @@ TEST(no_arguments_may_be_null)
 	errors_bpf__destroy(skel);
 }
 
+static void expect_printed(struct __test_metadata *_metadata, struct bpf_program *prog,
+			   __u32 index, const char *want)
+{
+	struct bad_format_args args = { .index = index, .err = 1 };
+
+	ASSERT_EQ(0, run_prog(bpf_program__fd(prog), &args, sizeof(args)));
+	EXPECT_EQ(want ? 0 : -EINVAL, args.err) TH_LOG("text %u", index);
+	EXPECT_TRUE(stream_is(prog, STDOUT, want ?: ""));
+}
+
+/* Also where the verifier might think that it knows what the call prints */
+TEST(one_call_may_print_several_texts)
+{
+	struct errors_bpf *skel = errors_bpf__open();
+	struct bpf_program *prog;
+
+	ASSERT_NE(NULL, skel);
+	SKIP_UNLESS_OURS("NULL for no arguments");
+	bpf_program__set_autoload(skel->progs.one_length, true);
+	bpf_program__set_autoload(skel->progs.two_lengths, true);
+	bpf_program__set_autoload(skel->progs.several_lengths, true);
+	ASSERT_EQ(0, errors_bpf__load(skel));
+
+	prog = skel->progs.one_length;
+	expect_printed(_metadata, prog, 0, "short\n");
+	expect_printed(_metadata, prog, 1, "other\n");
+
+	prog = skel->progs.two_lengths;
+	expect_printed(_metadata, prog, 0, "short\n");
+	expect_printed(_metadata, prog, 1, "a good deal longer than that\n");
+
+	prog = skel->progs.several_lengths;
+	expect_printed(_metadata, prog, 0, "short\n");
+	expect_printed(_metadata, prog, 1, "a good deal longer than that\n");
+	expect_printed(_metadata, prog, 2, "100%\n");
+	expect_printed(_metadata, prog, 3, NULL);
+	expect_printed(_metadata, prog, 4, "7\n");
+	/* As of bpf_trace_printk(), an argument too many is no error */
+	expect_printed(_metadata, prog, 5, "short\n");
+	errors_bpf__destroy(skel);
+}
+
 /* By the verifier or, should that let it pass, by the kfunc */
 TEST(null_arguments_of_some_size_are_refused)
 {

@@ -15,6 +15,8 @@ unsigned long long d = 0x123456789abcULL;
 
 #define TEXT_50 "this text has a length of fifty bytes in the end, "
 
+/* Nothing to render: what the stream itself takes */
+#define CONST1(print, ...)	print(__VA_ARGS__ "\n")
 #define CONST16(print, ...)	print(__VA_ARGS__ "fifteen letters\n")
 #define INTS24(print, ...)	print(__VA_ARGS__ "%d %d %d\n", a, b, c)
 #define STR32(print, ...)	print(__VA_ARGS__ "%s %d %d\n", string, a, b)
@@ -69,6 +71,7 @@ int name(void *ctx)								\
 	BENCH(trace_##shape, SHAPE(TO_TRACE))
 
 BENCH(none, 0)
+BENCH_SHAPE(const1, CONST1)
 BENCH_SHAPE(const16, CONST16)
 BENCH_SHAPE(ints24, INTS24)
 BENCH_SHAPE(str32, STR32)

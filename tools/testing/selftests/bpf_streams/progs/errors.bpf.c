@@ -112,3 +112,67 @@ int no_args(struct raw_args *ctx)
 							       NULL, 0, NULL);
 	return 0;
 }
+
+static const char text_short[] = "short\n";
+static const char text_other[] = "other\n";
+static const char text_long[] = "a good deal longer than that\n";
+static const char text_percent[] = "100%%\n";
+static const char text_bad[] = "100%q\n";
+static const char fmt_number[] = "%d\n";
+
+/* One call for all: the verifier knows what is printed only if that has one length */
+static __always_inline int print_chosen(const char *fmt, const void *args, __u32 len)
+{
+	barrier_var(fmt);
+	barrier_var(len);
+	if (!bpf_ksym_exists(bpf_stream_vprintk___test))
+		return 1;
+	return bpf_stream_vprintk___test(STDOUT, fmt, args, len);
+}
+
+SEC("?syscall")
+int one_length(struct bad_format_args *ctx)
+{
+	const char *fmt = ctx->index ? text_other : text_short;
+
+	ctx->err = print_chosen(fmt, NULL, 0);
+	return 0;
+}
+
+SEC("?syscall")
+int two_lengths(struct bad_format_args *ctx)
+{
+	const char *fmt = ctx->index ? text_long : text_short;
+
+	ctx->err = print_chosen(fmt, NULL, 0);
+	return 0;
+}
+
+SEC("?syscall")
+int several_lengths(struct bad_format_args *ctx)
+{
+	const char *fmt = text_short;
+	__u64 args[] = { 7 };
+	__u32 len = 0;
+
+	switch (ctx->index) {
+	case 1:
+		fmt = text_long;
+		break;
+	case 2:
+		fmt = text_percent;
+		break;
+	case 3:
+		fmt = text_bad;
+		break;
+	case 4:
+		fmt = fmt_number;
+		len = sizeof(args);
+		break;
+	case 5:
+		len = sizeof(args);
+		break;
+	}
+	ctx->err = print_chosen(fmt, args, len);
+	return 0;
+}
