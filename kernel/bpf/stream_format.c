@@ -21,6 +21,7 @@
 #include <linux/bpf.h>
 #include <linux/compiler.h>
 #include <linux/ctype.h>
+#include <linux/kcsan-checks.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -331,6 +332,11 @@ static unsigned int copy_kernel_string(char *to, unsigned long address, unsigned
 	if (!copy_from_kernel_nofault_allowed((void *)address, size))
 		return 0;
 
+	/*
+	 * The string may change meanwhile. And page faults are counted in the task, by
+	 * interrupts too, which leave the count as it was.
+	 */
+	kcsan_disable_current();
 	pagefault_disable();
 	while (len < size) {
 		from = (const void *)(address + len);
@@ -350,12 +356,14 @@ static unsigned int copy_kernel_string(char *to, unsigned long address, unsigned
 			len++;
 		}
 	}
-	pagefault_enable();
-	return len;
+	goto out;
 
 fault:
+	len = 0;
+out:
 	pagefault_enable();
-	return 0;
+	kcsan_enable_current();
+	return len;
 }
 
 /* The same of a string that %s names, which may be the user's. */

@@ -68,6 +68,8 @@ bool shim_load(void *to, unsigned long from, unsigned int size);
 bool copy_from_kernel_nofault_allowed(const void *from, size_t size);
 #define pagefault_disable()	do { } while (0)
 #define pagefault_enable()	do { } while (0)
+#define kcsan_disable_current() do { } while (0)
+#define kcsan_enable_current() do { } while (0)
 #define __get_kernel_nofault(to, from, type, label)			\
 do {									\
 	if (!shim_load(to, (unsigned long)(from), sizeof(type)))	\
