@@ -172,17 +172,29 @@ tools_installed() {
 
 # --- releases ---
 
-# Twice the same, checksums and all
+# elsewhere DIR: what is checked out here, as another checkout that has a kernel
+elsewhere() {
+	rm -rf "$1"
+	git -c safe.directory='*' clone -q "$REPO" "$1"
+	git -c safe.directory='*' -C "$REPO" ls-files -z |
+		rsync -a --files-from=- --from0 "$REPO/" "$1/"
+	mkdir -p "$1/build/kernel"
+	ln "$BUILD/kernel/vmlinux" "$1/build/kernel/"
+	BASE=$(sed -n 1p "$BUILD/base.id") "$1/scripts/tree.sh"
+	"$1/scripts/tools.sh" bpftool
+}
+
+# The same, checksums and all, from another path
 release_is_reproducible() {
-	local release
+	local release there=$DIST_WORK/another-checkout/of-the-same
 
 	"$SCRIPTS/dist.sh"
 	release=$(find "$BUILD/dist" -maxdepth 1 -name 'bpf-streams-*' -type d)
 	(cd "$release" && sha256sum -c SHA256SUMS)
-	rm -rf "$DIST_WORK/first"
-	cp -r "$release" "$DIST_WORK/first"
-	"$SCRIPTS/dist.sh"
-	diff -r "$DIST_WORK/first" "$release"
+	elsewhere "$there"
+	"$there/scripts/dist.sh"
+	diff -r "$there/build/dist/$(basename "$release")" "$release"
+	rm -rf "$there"
 }
 
 dist_tests() {

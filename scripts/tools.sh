@@ -27,6 +27,8 @@ LOG=$LOGS/${FOR:+$FOR-}
 CROSS_ARGS=()
 CROSS_CFLAGS=
 CROSS_LDFLAGS=
+# What is handed out is the same wherever it was built
+NO_PATHS="-ffile-prefix-map=$LINUX=. -ffile-prefix-map=$OBJ=."
 
 # Of another architecture only the static one: the sysroot has no shared libraries
 libbpf() {
@@ -57,7 +59,8 @@ bpftool() {
 	step "building bpftool${FOR:+ for $FOR}" "${LOG}bpftool" \
 		tmake_step tools/bpf/bpftool OUTPUT="$OBJ/bpftool/" \
 			FEATURES_DUMP="$OBJ/bpftool/features" VMLINUX_BTF="$VMLINUX" \
-			EXTRA_CFLAGS="$CROSS_CFLAGS" EXTRA_LDFLAGS="-static $CROSS_LDFLAGS"
+			CLANG="clang $NO_PATHS" EXTRA_CFLAGS="$NO_PATHS $CROSS_CFLAGS" \
+			EXTRA_LDFLAGS="-static $CROSS_LDFLAGS"
 	if ! cmp -s "$OBJ/bpftool/bpftool" "$INTO/tools/bpftool"; then
 		put "$INTO/tools/bpftool" <"$OBJ/bpftool/bpftool"
 		chmod 755 "$INTO/tools/bpftool"
