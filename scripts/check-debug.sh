@@ -17,6 +17,8 @@
 . "$SCRIPTS/tap-lib.sh"
 # These kernels are slow in the emulator
 TEST_TIMEOUT=${TEST_TIMEOUT:-1800}
+# Some tests keep a CPU busy on purpose, for longer here than the watchdog waits
+PATIENCE=watchdog_thresh=60
 # shellcheck source=selftests-lib.sh
 . "$SCRIPTS/selftests-lib.sh"
 # shellcheck source=check-lib.sh
@@ -37,7 +39,7 @@ kasan_tests() {
 
 	build_variant kasan || return 0
 	# Freed pages are poisoned, and looked at when they are allocated
-	VM_ARGS+=(--append "kunit.enable=1 page_poison=1 locktorture.nwriters_stress=0")
+	VM_ARGS+=(--append "kunit.enable=1 page_poison=1 locktorture.nwriters_stress=0 $PATIENCE")
 	mapfile -t tests < <(all_tests)
 	selftests "$SMP" ", kasan" "${tests[@]}"
 }
@@ -58,7 +60,8 @@ kcsan_tests() {
 
 	build_variant kcsan || return 0
 	our_functions | put "$BUILD/kernel-kcsan/our-functions"
-	VM_ARGS+=(--append kunit.enable=1 --kcsan "$BUILD/kernel-kcsan/our-functions")
+	VM_ARGS+=(--append "kunit.enable=1 $PATIENCE"
+		  --kcsan "$BUILD/kernel-kcsan/our-functions")
 	mapfile -t tests < <(all_tests)
 	selftests 4 ", kcsan" "${tests[@]}"
 }

@@ -9,7 +9,8 @@
 
 #include "streams_test.h"
 
-#define MAX_FRAMES	64
+/* An NMI in an interrupt in a system call, on a kernel whose sanitizers have some too */
+#define MAX_FRAMES	256
 
 struct frame {
 	char symbol[256];	/* of BPF: the function's name alone */
