@@ -93,7 +93,8 @@ unsigned int bpf_stream_plain_len(const char *fmt)
 	for (;;) {
 		if (likely(can_load(s, 2))) {
 			first = suspects(read_word_at_a_time(s));
-			second = suspects(read_word_at_a_time(s + WORD));
+			/* KASAN would have it begin before the end of the text. */
+			second = suspects(READ_ONCE_NOCHECK(*(const unsigned long *)(s + WORD)));
 			if (!((first | second) & SUSPECT)) {
 				s += 2 * WORD;
 				continue;

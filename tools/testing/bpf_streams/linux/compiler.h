@@ -94,13 +94,22 @@ static inline void put_unaligned(unsigned long word, void *p)
 
 /* Bytes of a word that are not the object's are loaded, and not looked at. */
 static inline __attribute__((__no_sanitize__("address")))
-unsigned long read_word_at_a_time(const void *p)
+unsigned long read_word_nocheck(const void *p)
 {
 	const struct {
 		unsigned long word;
 	} __attribute__((__packed__)) *words = p;
 
 	return words->word;
+}
+
+#define READ_ONCE_NOCHECK(x)	read_word_nocheck(&(x))
+
+/* As with KASAN, the first byte must be the object's. */
+static inline unsigned long read_word_at_a_time(const void *p)
+{
+	(void)*(const volatile char *)p;
+	return read_word_nocheck(p);
 }
 
 void shim_bug(const char *what, const char *file, int line);
