@@ -39,7 +39,7 @@ kasan_tests() {
 
 	build_variant kasan || return 0
 	# Freed pages are poisoned, and looked at when they are allocated
-	VM_ARGS+=(--append "kunit.enable=1 page_poison=1 locktorture.nwriters_stress=0 $PATIENCE")
+	VM_ARGS+=(--append "kunit.enable=1 page_poison=1 locktorture.nwriters_stress=0 kasan_multi_shot $PATIENCE")
 	mapfile -t tests < <(all_tests)
 	selftests "$SMP" ", kasan" "${tests[@]}"
 }
