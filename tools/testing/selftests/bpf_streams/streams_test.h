@@ -148,6 +148,13 @@ long free_memory(void);
 bool memory_is_exact(void);
 /* Has free memory come back to 'before' but for 'slack'? Waits for it. */
 bool memory_is_back(long before, long slack);
+/*
+ * Bytes that the streams' files in the kernel have allocated and not freed, pages and
+ * objects alike; -ENOENT if the kernel does not count them (CONFIG_MEM_ALLOC_PROFILING)
+ */
+long streams_allocated(void);
+/* Have they freed what they got since 'before' was counted? Waits for it. */
+bool streams_are_freed(long before);
 
 /* New lines of the kernel log that tell of a bug: how many, the first in 'line' */
 int kmsg_open(void);

@@ -395,15 +395,47 @@ bool memory_is_exact(void)
 	return !kernel_has_func("kasan_quarantine_reduce");
 }
 
+/* What freed programs and maps had takes RCU grace periods to return */
+#define PATIENCE_TENTHS	300
+
 bool memory_is_back(long before, long slack)
 {
 	int i;
 
 	if (!memory_is_exact())
 		slack += sysconf(_SC_PHYS_PAGES) / 32 * sysconf(_SC_PAGESIZE);
-	/* Pages of freed programs and maps take RCU grace periods to return */
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < PATIENCE_TENTHS; i++) {
 		if (before - free_memory() <= slack)
+			return true;
+		usleep(100 * 1000);
+	}
+	return false;
+}
+
+long streams_allocated(void)
+{
+	char line[512], file[256];
+	long sum = 0, bytes;
+	FILE *f;
+
+	f = fopen("/proc/allocinfo", "r");
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%ld %*u %255s", &bytes, file) == 2 &&
+		    strstr(file, "kernel/bpf/stream"))
+			sum += bytes;
+	}
+	fclose(f);
+	return sum;
+}
+
+bool streams_are_freed(long before)
+{
+	int i;
+
+	for (i = 0; i < PATIENCE_TENTHS; i++) {
+		if (streams_allocated() <= before)
 			return true;
 		usleep(100 * 1000);
 	}
