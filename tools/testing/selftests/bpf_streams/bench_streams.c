@@ -254,19 +254,6 @@ static void set_body(struct bench_bpf *skel, int len)
 	skel->bss->body[len] = '\0';
 }
 
-/* Free memory, once it has stopped changing */
-static long settled_memory(void)
-{
-	long bytes = free_memory(), last;
-
-	do {
-		last = bytes;
-		usleep(50000);
-		bytes = free_memory();
-	} while (bytes != last);
-	return bytes;
-}
-
 /* Bytes that an unread message takes */
 static double memory_cost(struct bench_bpf *skel, int len)
 {

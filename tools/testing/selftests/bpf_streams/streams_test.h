@@ -144,6 +144,8 @@ bool map_id_exists(__u32 id);
 
 /* Bytes of free memory, pages that the CPUs have at hand included */
 long free_memory(void);
+/* The same, once freed programs and what they had have given theirs back */
+long settled_memory(void);
 /* KASAN keeps some of what is freed, to notice who uses it still: is it not there? */
 bool memory_is_exact(void);
 /* Has free memory come back to 'before' but for 'slack'? Waits for it. */

@@ -234,7 +234,7 @@ TEST_F(capacity, drained_stream_gives_its_memory_back)
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 	ASSERT_EQ(1, stream_discard(self->fd, STDOUT));
 
-	before = free_memory();
+	before = settled_memory();
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(CAPACITY / 512, fill(self->fd, STDOUT, SAY_512, &error));
 		used = before - free_memory();
@@ -254,7 +254,7 @@ TEST_F(capacity, memory_is_bounded_for_messages_of_one_byte)
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 	ASSERT_EQ(1, stream_discard(self->fd, STDOUT));
 
-	before = free_memory();
+	before = settled_memory();
 	for (round = 0; round < 3; round++) {
 		count = fill(self->fd, STDOUT, SAY_CHAR, &error);
 		used = before - free_memory();
@@ -293,7 +293,7 @@ TEST_F(capacity, unread_bytes_dont_pin_what_another_program_had_read)
 	ASSERT_NE(NULL, other);
 	pin_to_cpu(0);
 
-	before = free_memory();
+	before = settled_memory();
 	for (i = 0; i < INTERLEAVED; i++) {
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 		ASSERT_EQ(0, say_all(fd, STDOUT, SAY_512, 8, NULL));
@@ -310,7 +310,7 @@ TEST_F(capacity, unread_stderr_doesnt_pin_stdout_that_was_read)
 	int i;
 
 	pin_to_cpu(0);
-	before = free_memory();
+	before = settled_memory();
 	for (i = 0; i < INTERLEAVED; i++) {
 		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 1));
 		ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_512, 8, NULL));

@@ -224,7 +224,7 @@ FIXTURE_SETUP(context)
 		SKIP_UNLESS_PAGES_CAN_FAIL(t->no_pages);
 	}
 
-	t->memory = free_memory();
+	t->memory = settled_memory();
 	t->kmsg = kmsg_open();
 	ASSERT_LE(0, t->kmsg);
 	ASSERT_TRUE(tally_init(&t->tally));

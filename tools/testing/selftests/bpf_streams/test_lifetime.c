@@ -58,7 +58,7 @@ FIXTURE_SETUP(unload)
 	ASSERT_NE(NULL, skel);
 	ASSERT_EQ(0, say_all(fd, STDOUT, SAY_512, 1, NULL));
 	say_bpf__destroy(skel);
-	self->before = free_memory();
+	self->before = settled_memory();
 }
 
 FIXTURE_TEARDOWN(unload)

@@ -1009,7 +1009,7 @@ TEST(opening_races_with_unloading)
 	ASSERT_NE(NULL, skel);
 	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	say_bpf__destroy(skel);
-	before = free_memory();
+	before = settled_memory();
 
 	for (i = 0; i < OPENERS; i++) {
 		o[i].prog = &prog;
@@ -1050,7 +1050,7 @@ TEST(descriptor_keeps_the_text_and_nothing_else)
 	ASSERT_NE(NULL, skel);
 	SKIP_UNLESS_OURS("BPF_PROG_STREAM_OPEN");
 	say_bpf__destroy(skel);
-	before = free_memory();
+	before = settled_memory();
 	for (i = 0; i < 10; i++) {
 		skel = say_load(&prog);
 		ASSERT_NE(NULL, skel);

@@ -783,7 +783,7 @@ FIXTURE_SETUP(storm)
 	};
 
 	SKIP_UNLESS_OURS("descriptors, counters");
-	before->free = free_memory();
+	before->free = settled_memory();
 	self->taints = taints();
 	self->s.enough = counts;
 	ASSERT_TRUE(storm_init(&self->s));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the tests of BPF streams share, see streams_test.h */
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/klog.h>
@@ -398,6 +399,28 @@ bool memory_is_exact(void)
 /* What freed programs and maps had takes RCU grace periods to return */
 #define PATIENCE_TENTHS	300
 
+/* A grace period, and time for the work that waits for it */
+static void let_memory_return(void)
+{
+	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	usleep(100 * 1000);
+}
+
+long settled_memory(void)
+{
+	const long noise = 4 * sysconf(_SC_PAGESIZE);
+	long bytes = free_memory(), last;
+	int i, calm = 0;
+
+	for (i = 0; i < PATIENCE_TENTHS && calm < 3; i++) {
+		last = bytes;
+		let_memory_return();
+		bytes = free_memory();
+		calm = labs(bytes - last) <= noise ? calm + 1 : 0;
+	}
+	return bytes;
+}
+
 bool memory_is_back(long before, long slack)
 {
 	int i;
@@ -407,7 +430,7 @@ bool memory_is_back(long before, long slack)
 	for (i = 0; i < PATIENCE_TENTHS; i++) {
 		if (before - free_memory() <= slack)
 			return true;
-		usleep(100 * 1000);
+		let_memory_return();
 	}
 	return false;
 }
@@ -437,7 +460,7 @@ bool streams_are_freed(long before)
 	for (i = 0; i < PATIENCE_TENTHS; i++) {
 		if (streams_allocated() <= before)
 			return true;
-		usleep(100 * 1000);
+		let_memory_return();
 	}
 	return false;
 }
