@@ -116,6 +116,7 @@ struct rqs_play;
 
 struct rqs_actor {
 	struct rqs_play *play;
+	struct task_struct *task;
 	struct completion done;
 	unsigned int nr;
 	unsigned int cpu;
@@ -388,13 +389,23 @@ static int actor_main(void *data)
 	return 0;
 }
 
-static void start_actor(struct kunit *test, struct rqs_actor *a)
+static void create_actor(struct kunit *test, struct rqs_actor *a)
 {
-	struct task_struct *task = kthread_create_on_cpu(actor_main, a, a->cpu,
-							 "rqspinlock_test/%u");
+	a->task = kthread_create_on_cpu(actor_main, a, a->cpu, "rqspinlock_test/%u");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(a->task));
+}
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	wake_up_process(task);
+/*
+ * Actors wait for others with preemption disabled: the first one must not get our CPU
+ * before all of them are up.
+ */
+static void start_actors(struct rqs_play *p)
+{
+	unsigned int i;
+
+	guard(preempt)();
+	for (i = 0; i < p->nr_actors; i++)
+		wake_up_process(p->actors[i].task);
 }
 
 static void expect_clean(struct kunit *test, struct rqs_play *p)
@@ -438,7 +449,8 @@ static void play(struct kunit *test, struct rqs_play *p, void (*act)(struct rqs_
 		init_completion(&a->done);
 	}
 	for (i = 0; i < p->nr_actors; i++)
-		start_actor(test, &p->actors[i]);
+		create_actor(test, &p->actors[i]);
+	start_actors(p);
 	for (i = 0; i < p->nr_actors; i++)
 		wait_for_completion(&p->actors[i].done);
 
