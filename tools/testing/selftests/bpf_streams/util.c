@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the tests of BPF streams share, see streams_test.h */
 #include <linux/membarrier.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/klog.h>
@@ -399,9 +400,10 @@ bool memory_is_exact(void)
 /* What freed programs and maps had takes RCU grace periods to return */
 #define PATIENCE_TENTHS	300
 
-/* A grace period, and time for the work that waits for it */
+/* What malloc() keeps, a grace period, and time for the work that waits for it */
 static void let_memory_return(void)
 {
+	malloc_trim(0);
 	syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	usleep(100 * 1000);
 }
