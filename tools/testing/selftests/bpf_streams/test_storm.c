@@ -77,7 +77,7 @@ struct storm {
 	struct flag stop_readers;
 	const char *error;		/* the first thing that went wrong */
 	unsigned long long irqs_off_us, ours_off_us;
-	char irqs_off_where[256], ours_off_where[256];
+	char irqs_off_where[512], ours_off_where[512];
 	struct stream_stats killed;	/* of the program whose readers are killed */
 	unsigned long long killed_accepted, killed_refused;
 	unsigned long long unloaded_lines;
@@ -485,15 +485,22 @@ static bool start_irqsoff(void)
 	       write_file(TRACING "tracing_max_latency", "0");
 }
 
-/* "from <function> to <function>" */
+/* "from <function> to <function>, in <function> <caller> ..." */
 static void irqs_off_where(const char *trace, char *where, size_t size)
 {
 	const char *from = strstr(trace, "=> started at: ");
 	const char *to = strstr(trace, "=> ended at:   ");
+	const char *stack = strstr(trace, "<stack trace>");
+	size_t len;
 
-	snprintf(where, size, "from %.*s to %.*s",
+	snprintf(where, size, "from %.*s to %.*s, in",
 		 from ? (int)strcspn(from + 15, "\n") : 1, from ? from + 15 : "?",
 		 to ? (int)strcspn(to + 15, "\n") : 1, to ? to + 15 : "?");
+	while (stack && (stack = strstr(stack, "\n => "))) {
+		stack += 5;
+		len = strlen(where);
+		snprintf(where + len, size - len, " %.*s", (int)strcspn(stack, "\n"), stack);
+	}
 }
 
 /* Do its callers include the streams? Their functions have this in their names */
@@ -523,11 +530,11 @@ static void *watch_irqs(void *arg)
 			read_file(TRACING "trace", trace, sizeof(trace));
 			if (us > s->irqs_off_us) {
 				s->irqs_off_us = us;
-				irqs_off_where(trace, s->irqs_off_where, 256);
+				irqs_off_where(trace, s->irqs_off_where, sizeof(s->irqs_off_where));
 			}
 			if (us > s->ours_off_us && is_ours(trace)) {
 				s->ours_off_us = us;
-				irqs_off_where(trace, s->ours_off_where, 256);
+				irqs_off_where(trace, s->ours_off_where, sizeof(s->ours_off_where));
 			}
 		}
 		write_file(TRACING "tracing_max_latency", "0");
