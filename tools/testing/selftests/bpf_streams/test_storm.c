@@ -76,8 +76,8 @@ struct storm {
 	struct flag stop;		/* all but readers */
 	struct flag stop_readers;
 	const char *error;		/* the first thing that went wrong */
-	unsigned long long irqs_off_us, ours_off_us;
-	char irqs_off_where[512], ours_off_where[512];
+	unsigned long long irqs_off_us;
+	char irqs_off_where[512];
 	struct stream_stats killed;	/* of the program whose readers are killed */
 	unsigned long long killed_accepted, killed_refused;
 	unsigned long long unloaded_lines;
@@ -503,42 +503,21 @@ static void irqs_off_where(const char *trace, char *where, size_t size)
 	}
 }
 
-/* Do its callers include the streams? Their functions have this in their names */
-static bool is_ours(const char *trace)
-{
-	const char *stack = strstr(trace, "<stack trace>");
-
-	return stack && (strstr(stack, "stream_") || strstr(stack, "pages_nolock"));
-}
-
-/* The longest of each tenth of a second: one of ours may hide behind a longer one */
 static void *watch_irqs(void *arg)
 {
 	struct worker *w = arg;
 	struct storm *s = w->storm;
 	static char trace[65536];
-	unsigned long long us;
-	char buf[32];
+	char buf[32] = "";
 
 	if (!start_irqsoff())
 		return NULL;
-	while (!flag_is_set(&s->stop)) {
+	while (!flag_is_set(&s->stop))
 		usleep(100 * 1000);
-		read_file(TRACING "tracing_max_latency", buf, sizeof(buf));
-		us = strtoull(buf, NULL, 10);
-		if (us > s->ours_off_us || us > s->irqs_off_us) {
-			read_file(TRACING "trace", trace, sizeof(trace));
-			if (us > s->irqs_off_us) {
-				s->irqs_off_us = us;
-				irqs_off_where(trace, s->irqs_off_where, sizeof(s->irqs_off_where));
-			}
-			if (us > s->ours_off_us && is_ours(trace)) {
-				s->ours_off_us = us;
-				irqs_off_where(trace, s->ours_off_where, sizeof(s->ours_off_where));
-			}
-		}
-		write_file(TRACING "tracing_max_latency", "0");
-	}
+	read_file(TRACING "tracing_max_latency", buf, sizeof(buf));
+	s->irqs_off_us = strtoull(buf, NULL, 10);
+	read_file(TRACING "trace", trace, sizeof(trace));
+	irqs_off_where(trace, s->irqs_off_where, sizeof(s->irqs_off_where));
 	write_file(TRACING "current_tracer", "nop");
 	return NULL;
 }
@@ -692,13 +671,17 @@ static void tell_one(const char *name, unsigned long long value)
 
 static void tell(const struct storm *s, const struct stream_stats *sum)
 {
-	unsigned long long by_context[NR_CONTEXTS] = {}, stacks = 0;
+	unsigned long long by_context[NR_CONTEXTS] = {}, stacks = 0, hardirq_ns = 0;
 	int i, c;
 
 	for (i = 0; i < s->nr_printers; i++) {
+		const struct anywhere_bpf__bss *bss = s->printers[i].skel->bss;
+
 		for (c = 0; c < NR_CONTEXTS; c++)
-			by_context[c] += s->printers[i].skel->bss->accepted[c];
+			by_context[c] += bss->accepted[c];
 		stacks += s->printers[i].stacks;
+		if (hardirq_ns < bss->longest[IN_HARDIRQ])
+			hardirq_ns = bss->longest[IN_HARDIRQ];
 	}
 	tell_one("messages", sum->written_msgs);
 	tell_one("messages_of_test_runs", by_context[IN_WRITER]);
@@ -716,12 +699,12 @@ static void tell(const struct storm *s, const struct stream_stats *sum)
 	tell_one("readers_killed", s->counts.kills);
 	tell_one("programs_unloaded", s->counts.unloads);
 	tell_one("messages_of_these", s->unloaded_lines);
+	/* Interrupts are off meanwhile, and nothing but an NMI comes between */
+	tell_one("ns_of_printing_in_hardirq", hardirq_ns);
 	if (!s->irqs_off_us)
 		return;
-	tell_one("us_interrupts_off", s->irqs_off_us);
+	tell_one("us_interrupts_off_by_anyone", s->irqs_off_us);
 	fprintf(stderr, "# figure: there %s\n", s->irqs_off_where);
-	tell_one("us_interrupts_off_by_streams", s->ours_off_us);
-	fprintf(stderr, "# figure: there %s\n", s->ours_off_where);
 }
 
 static bool storm_init(struct storm *s)

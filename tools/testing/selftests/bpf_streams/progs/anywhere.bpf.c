@@ -18,6 +18,7 @@ __u64 stacks_refused;
 __u64 unexpected;		/* refusals for no good reason */
 int unexpected_error;
 __u64 number;
+__u64 longest[NR_CONTEXTS];	/* ns that printing took */
 
 /* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
 static void check(int err)
@@ -75,7 +76,12 @@ static long print_one(__u32 i, __u32 *ctx)
 
 static int print(__u32 c, __u32 loops)
 {
+	__u64 ns, begin = bpf_ktime_get_ns();
+
 	bpf_loop(loops, print_one, &c, 0);
+	ns = bpf_ktime_get_ns() - begin;
+	if (c < NR_CONTEXTS && ns > longest[c])
+		longest[c] = ns;
 	return 0;
 }
 
