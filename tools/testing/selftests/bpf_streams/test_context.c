@@ -410,13 +410,13 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	tally_text(tally, rest.data, rest.len);
 	text_free(&rest);
 
-	if (!bss->context_known)
-		SKIP(return, "can't tell the context on this architecture");
-	ASSERT_LE(variant->attempts, bss->attempts[variant->context]);
-	if (variant->failing)
-		EXPECT_LT(0, bss->refused[variant->context]);
-	if (variant->failing < 100 && has_pages(variant->context))
-		EXPECT_LT(0, bss->accepted[variant->context]);
+	if (bss->context_known) {
+		ASSERT_LE(variant->attempts, bss->attempts[variant->context]);
+		if (variant->failing)
+			EXPECT_LT(0, bss->refused[variant->context]);
+		if (variant->failing < 100 && has_pages(variant->context))
+			EXPECT_LT(0, bss->accepted[variant->context]);
+	}
 	EXPECT_EQ(0, bss->unexpected)
 		TH_LOG("error %d", bss->unexpected_error);
 	EXPECT_EQ(0, kmsg_bugs(t->kmsg, line, sizeof(line))) TH_LOG("%s", line);
@@ -442,14 +442,16 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	stacks = count_stacks(t);
 	EXPECT_LE(0, stacks);
 	EXPECT_GE(bss->stacks_accepted, stacks);
-	if (!ours())
-		return;
-	EXPECT_EQ(bss->stacks_accepted, stacks);
-	ASSERT_EQ(0, sum_stats(t, &st));
-	EXPECT_EQ(accepted, st.written_msgs);
-	EXPECT_EQ(refused, st.dropped_msgs);
-	EXPECT_EQ(0, st.unread_bytes);
-	EXPECT_EQ(attempts, bss->number);
+	if (ours()) {
+		EXPECT_EQ(bss->stacks_accepted, stacks);
+		ASSERT_EQ(0, sum_stats(t, &st));
+		EXPECT_EQ(accepted, st.written_msgs);
+		EXPECT_EQ(refused, st.dropped_msgs);
+		EXPECT_EQ(0, st.unread_bytes);
+		EXPECT_EQ(attempts, bss->number);
+	}
+	if (!bss->context_known && __test_passed(_metadata))
+		SKIP(return, "all that was printed is there, but nobody can tell from where");
 }
 
 TEST(without_memory_is_enomem_and_counted_and_recovers)
