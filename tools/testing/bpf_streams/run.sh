@@ -79,7 +79,7 @@ run step-plain
 run step-asan STRIDE=13	# each step takes longer, and there are more
 run stress-plain
 run stress-asan
-run stress-tsan MESSAGES=300
+run stress-tsan MESSAGES=1500
 run order-tsan
 run format-plain
 run format-asan

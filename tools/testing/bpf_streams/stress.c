@@ -20,6 +20,7 @@
 #define NR_READERS	2
 #define NR_SOURCES	(2 * NR_WRITERS)
 #define MAX_GROUP	5
+#define MAX_SIGNALS	4
 #define MAGIC		0xb5
 
 /**
@@ -62,6 +63,7 @@ struct source {
  * @task: what it writes itself
  * @nmi: what the NMIs write that interrupt it
  * @nmis: how many there were while it held a CPU
+ * @signals_left: that come before it is armed again
  * @timer: sends the next one
  */
 struct writer {
@@ -69,6 +71,7 @@ struct writer {
 	struct source task;
 	struct source nmi;
 	unsigned int nmis;
+	unsigned int signals_left;
 	timer_t timer;
 };
 
@@ -204,10 +207,6 @@ static void print_something(struct source *src)
 		print_group(src);
 }
 
-/*
- * The next NMI comes a while after this one has ended, so that the thread gets on,
- * however slow the machine is.
- */
 static void arm_nmi(struct writer *w)
 {
 	const struct itimerspec when = {
@@ -225,8 +224,23 @@ static void on_nmi(int sig)
 		print_something(&this_writer->nmi);
 		this_writer->nmis++;
 	}
-	arm_nmi(this_writer);
+	if (--this_writer->signals_left)
+		arm_nmi(this_writer);
 	errno = saved;
+}
+
+/*
+ * A few signals, the next a while after the one before has ended, and no more until the
+ * thread has got on: where timers are slow, it would do nothing else. With the CPU held,
+ * for those not to be wasted that come at once.
+ */
+static void allow_nmis(struct writer *w)
+{
+	if (READ_ONCE(w->signals_left))
+		return;
+
+	w->signals_left = 1 + shim_random(MAX_SIGNALS);
+	arm_nmi(w);
 }
 
 static void print_batch(struct source *src)
@@ -240,12 +254,13 @@ static void print_batch(struct source *src)
 	}
 
 	guard(preempt)();
+	allow_nmis(this_writer);
 	for (i = 0; i < n; i++)
 		print_something(src);
 }
 
 /* Signals come wherever the thread is by then. */
-static void start_nmis(struct writer *w)
+static void make_timer(struct writer *w)
 {
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
@@ -254,7 +269,6 @@ static void start_nmis(struct writer *w)
 
 	event._sigev_un._tid = syscall(SYS_gettid);
 	die_if(timer_create(CLOCK_MONOTONIC, &event, &w->timer));
-	arm_nmi(w);
 }
 
 static void wait_for_room(void)
@@ -270,7 +284,7 @@ static void *write_all(void *arg)
 
 	current->random = seed ^ (u64)w->task.id << 32;
 	this_writer = w;
-	start_nmis(w);
+	make_timer(w);
 	/* Until enough NMIs have hit, wherever they were wasted */
 	for (i = 0; i < messages || READ_ONCE(w->nmis) < 20; i++) {
 		wait_for_room();
