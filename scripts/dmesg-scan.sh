@@ -13,60 +13,8 @@
 ALLOW=$SCRIPTS/dmesg-allow.txt
 KCSAN=
 
-TROUBLE=(
-	# what most reports of the kernel begin with
-	'WARNING: '
-	'BUG: '
-	'kernel BUG at'
-	'\bOops\b'
-	'Kernel panic'
-	'general protection fault'
-	'[Uu]nable to handle kernel'
-	'double fault'
-	'stack guard page was hit|corrupted stack|stack-protector:'
-	# locks, scheduling, RCU
-	'INFO: (possible|suspicious|inconsistent|trying to register|lockdep|rcu)'
-	'possible (circular|recursive|irq lock inversion)'
-	'suspicious RCU usage'
-	'inconsistent (\{|lock state)'
-	'bad unlock balance|held lock freed|lock held (at|when returning)'
-	'DEBUG_LOCKS_WARN_ON'
-	'sleeping function called'
-	'scheduling while atomic'
-	'Voluntary context switch within RCU'
-	'rcu.*(detected stall|self-detected|detected expedited stall|kthread starved)'
-	'INFO: task .* blocked for more than'
-	'soft lockup|hard LOCKUP'
-	# memory
-	'KASAN: |KCSAN: |KFENCE: |KMSAN: |UBSAN: '
-	'kmemleak: [0-9]+ new'
-	'Bad page (state|map|cache)'
-	'page allocation failure'
-	'Out of memory'
-	'(list_add|list_del) corruption'
-	'refcount_t: '
-	'use-after-free|double free|double-free|slab-out-of-bounds'
-	'ODEBUG: '
-	'BUG [a-z0-9_-]+ \('
-	'percpu ref .* <= 0'
-	# interrupts and machine
-	'unchecked MSR access'
-	'irq [0-9]+: nobody cared'
-	'Internal error'
-)
-
-# Words of the above in lines that report no trouble
-HARMLESS=(
-	# announcements at boot
-	'(kasan|kcsan|kfence|kmemleak): (Kernel|enabled|initialized)'
-	'rcu: .* debug is enabled'
-)
-
-join() {
-	local IFS='|'
-
-	echo "$*"
-}
+# Words of scripts/guest/trouble.txt in lines that report none, at boot
+HARMLESS='rcu: .* debug is enabled'
 
 # Leaves out KCSAN's reports, which stand between two lines of =====, that no function
 # of the list has to do with. Lines keep their numbers.
@@ -116,8 +64,8 @@ scan() {
 		say "$(grep -c 'BUG: KCSAN:' "$WORK/log") data races, $(grep -c 'BUG: KCSAN:' "$WORK/ours") with us in it ($(rel "$1"))"
 		mv "$WORK/ours" "$WORK/log"
 	fi
-	hits=$(grep -n -E -e "$(join "${TROUBLE[@]}")" "$WORK/log" |
-		grep -v -E -e "$(join "${HARMLESS[@]}")" |
+	hits=$(grep -n -E -f "$WORK/trouble" "$WORK/log" |
+		grep -v -E -e "$HARMLESS" |
 		grep -v -E -f "$WORK/allow") || return 0
 	while IFS=: read -r number text; do
 		((number > shown)) || continue
@@ -143,6 +91,7 @@ done
 WORK=$(mktemp -d)
 rm_at_exit "$WORK"
 allow_patterns "$ALLOW" >"$WORK/allow"
+grep -v -E '^(#|$)' "$SCRIPTS/guest/trouble.txt" >"$WORK/trouble"
 failed=0
 for log; do
 	# a scan of nothing must not pass

@@ -196,7 +196,7 @@ qemu_args() {
 
 	QEMU=("qemu-system-$MACHINE" -no-user-config -nodefaults -display none -no-reboot
 	      -kernel "$KERNEL" -initrd "$WORK/initrd" -m "$MEM" -smp "$SMP"
-	      -append "console=$CONSOLE panic=-1 loglevel=8 printk.devkmsg=on $APPEND")
+	      -append "console=$CONSOLE panic=-1 loglevel=8 log_buf_len=4M printk.devkmsg=on $APPEND")
 	serial_args
 	if [[ $accel == kvm ]]; then
 		QEMU+=(-accel kvm)

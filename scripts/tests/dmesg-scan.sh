@@ -41,6 +41,8 @@ watchdog: CPU1: Watchdog detected hard LOCKUP on cpu 1
 INFO: task test_read:99 blocked for more than 120 seconds.
 INFO: trying to register non-static key.
 kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
+kmemleak: Kernel memory leak detector disabled
+kmemleak: Cannot allocate a kmemleak_object structure
 list_add corruption. prev->next should be next (0), but was 1. (prev=2).
 refcount_t: underflow; use-after-free.
 test_write: page allocation failure: order:9, mode:0x40dc0(GFP_KERNEL), nodemask=(null)
@@ -55,6 +57,8 @@ while IFS= read -r line; do
 	point "passes: ${line:0:60}" good
 done <<'END'
 kasan: KernelAddressSanitizer initialized
+kmemleak: Kernel memory leak detector initialized (mem pool available: 15000)
+kfence: initialized - using 2097152 bytes for 255 objects at 0x(____ptrval____)-0x(____ptrval____)
 rcu: RCU lockdep checking is enabled.
 rcu: 	RCU callback double-/use-after-free debug is enabled.
 Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar

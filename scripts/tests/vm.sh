@@ -101,6 +101,15 @@ vm -- 'reboot -f'
 point "a machine that just goes is told" ended 125 died
 vm --scan -- 'echo "<4>WARNING: CPU: 0 PID: 1 at made/up.c:1" >/dev/kmsg'
 point "--scan looks at the kernel's messages" ended 125 "exit 0"
+# quiet COMMAND: a test that does that, and that the console hears nothing of
+quiet() {
+	vm --scan -- "mkdir -p /selftests && cd /selftests || exit
+		printf 'dmesg -n 4; %s\\n' '$1' >quiet && chmod +x quiet && run-tests 60 quiet"
+}
+quiet ':'
+point "a quiet test passes" ended 0 "exit 0"
+quiet 'echo "<4>WARNING: suspicious RCU usage" >/dev/kmsg'
+point "what the console was not told is found" ended 125 "exit 0"
 vm --boot-timeout 1 --tries 2 --append 'rdinit=/bin/sleep init=/bin/sleep' -- true
 point "a boot that does not reach init is told" ended 125 noboot
 point "after another try" grep -q 'trying again' "$DIR/stderr"
