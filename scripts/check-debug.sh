@@ -44,15 +44,25 @@ kasan_tests() {
 	selftests "$SMP" ", kasan" "${tests[@]}"
 }
 
-# Functions of our files, as stacks name them
+# Functions that begin in our lines, as stacks name them
 our_functions() {
 	local kind path object
 
+	our_lines >"$WORK/lines"
 	while read -r kind path; do
 		object=$BUILD/kernel-kcsan/${path%.c}.o
-		[[ $kind == overlay && -f $object ]] || continue
-		nm --defined-only "$object" | awk '$2 ~ /^[tTwW]$/ { print $3 }'
-	done < <(our_sources) | sort -u
+		[[ ! -f $object ]] || nm -l --defined-only "$object"
+	done < <(our_sources) | sed -n 's|^[^ ]* [tTwW] \([^\t]*\)\t.*/\.\./linux/|\1 |p' |
+		awk -v lines="$WORK/lines" '
+			BEGIN {
+				while ((getline line < lines) > 0)
+					ours[line] = 1
+			}
+			{
+				path = $2
+				sub(/:[0-9]+$/, "", path)
+			}
+			path in ours || $2 in ours { print $1 }' | sort -u
 }
 
 kcsan_tests() {
@@ -105,6 +115,8 @@ lockdep_tests() {
 	tortured res_spin_lock_irq
 }
 
+WORK=$(mktemp -d)
+rm_at_exit "$WORK"
 (($#)) || set -- lockdep kasan kcsan
 for kernel; do
 	case $kernel in

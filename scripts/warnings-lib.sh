@@ -23,8 +23,8 @@ our_lines() {
 	done <"$COMPOSED/list"
 }
 
-# our_warnings LOG: warnings and errors that are located in our lines; fails if
-# there are none
+# our_warnings LOG: warnings and errors that are located in our lines, and those of what
+# looks at objects, which name no line; fails if there are none
 our_warnings() {
 	sed -e "s|${LINUX//./\\.}/||g" -e 's|\(\.\./\)\{1,\}linux/||g' "$1" |
 	awk -v ours=<(our_lines) '
@@ -37,6 +37,7 @@ our_warnings() {
 			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
 		}
 		(/^[^ ]/ && !/^[^ :]+:[0-9]+/) || /^  [A-Z]+ / { show = 0 }
+		/warning: objtool: |WARN: resolve_btfids: |WARNING: modpost: / { show = 1 }
 		show { print "    | " $0; found = 1 }
 		END { exit !found }'
 }
