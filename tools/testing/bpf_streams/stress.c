@@ -93,12 +93,14 @@ struct reader {
  * @max_read: largest buffer of a reader
  * @max_len: longest message
  * @polite: writers wait while there is much to read
+ * @drops: whether messages are to be refused
  */
 struct mode {
 	unsigned int page_odds;
 	unsigned int max_read;
 	unsigned int max_len;
 	bool polite;
+	enum { DROPS_NONE, DROPS_SOME, MAY_DROP } drops;
 };
 
 static const struct mode *mode;
@@ -412,6 +414,9 @@ static void check_counters(const struct check *c)
 	expect_counters(stream, sum.msgs, sum.bytes, sum.dropped_msgs,
 			sum.dropped_bytes);
 	expect_eq(sum.bytes, tape.len);
+	expect(sum.msgs);
+	if (mode->drops != MAY_DROP)
+		expect_eq(!sum.dropped_msgs, mode->drops == DROPS_NONE);
 	printf("# %u messages, %u dropped, %u NMIs, %d wake-ups\n", sum.msgs,
 	       sum.dropped_msgs, nmis, stream->wait.wakes);
 }
@@ -486,6 +491,7 @@ static void little_memory(void)
 		.max_len = 1000,
 		.page_odds = 4,
 		.polite = true,
+		.drops = DROPS_SOME,
 	};
 
 	run_mode(&m);
@@ -493,12 +499,19 @@ static void little_memory(void)
 
 static void slow_readers(void)
 {
-	run_mode(&(struct mode){ .max_read = 64, .max_len = 1000 });
+	run_mode(&(struct mode){ .max_read = 64, .max_len = 1000, .drops = DROPS_SOME });
 }
 
 static void many_pages(void)
 {
-	run_mode(&(struct mode){ .max_read = 256, .max_len = 13, .page_odds = 64 });
+	static const struct mode m = {
+		.max_read = 256,
+		.max_len = 13,
+		.page_odds = 64,
+		.drops = MAY_DROP,
+	};
+
+	run_mode(&m);
 }
 
 static const struct test tests[] = {
