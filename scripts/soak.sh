@@ -3,8 +3,9 @@
 #
 # make soak: test_storm for $STORM seconds in one machine; then for a short time on one
 # CPU whose clock counts its instructions, so that the time with interrupts off is not
-# that for which the host let an emulated CPU wait. Tells the figures. The last line
-# counts, as that of check.sh.
+# that for which the host let an emulated CPU wait. And the tests where printing fails,
+# and where programs go with text unread: this kernel keeps account of what the streams
+# have allocated. Tells the figures. The last line counts, as that of check.sh.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -43,6 +44,8 @@ must "make kernel-soak" "$SCRIPTS/kernel.sh" soak
 VM_ARGS=(--kernel "$BUILD/kernel-soak/arch/x86/boot/bzImage" --boot-timeout 600)
 TEST_TIMEOUT=$((STORM + 1200))
 storm "$STORM" "$SMP" soak
+ENVIRONMENT=
+selftests "$SMP" ", account" test_context test_lifetime
 VM_ARGS+=(--icount)
 storm "$COUNTED" 1 counted
 figures soak "$STORM seconds, $SMP CPUs"

@@ -15,7 +15,7 @@ enum context {
 	NR_CONTEXTS,
 };
 
-/* Message n of context c is "<c> <n> <this many letters 'x'>\n" */
+/* Message n, of context c on a CPU, is "<c> <cpu> <n> <this many letters 'x'>\n" */
 #define ANYWHERE_PAD(n)		((unsigned int)((n) * 37 % 450))
 
 /* After every so many messages a stack dump, which goes to stderr */

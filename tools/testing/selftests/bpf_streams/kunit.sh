@@ -6,17 +6,33 @@
 
 results=/sys/kernel/debug/kunit/$1/results
 
-# kselftest's status of a test that is skipped
+bail_out()
+{
+	echo "Bail out! $*"
+	exit 1
+}
+
+# With kselftest's status. Who knows that the kernel is ours knows how it was booted.
 skip()
 {
+	[ -z "$BPF_STREAMS_REQUIRED" ] || bail_out "$*"
 	echo "1..0 # SKIP $*"
 	exit 4
 }
 
+# The tests are indented
+has_tests()
+{
+	grep -q '^    \(not \)\{0,1\}ok ' "$results"
+}
+
 [ -d /sys/kernel/debug/kunit ] ||
 	mount -t debugfs none /sys/kernel/debug 2>/dev/null
-[ -e "$results" ] || skip "kernel without $2"
-grep -q '^    \(not \)\{0,1\}ok ' "$results" || skip "not booted with kunit.enable=1"
+[ -e "$results" ] || skip "kernel without $2, or without kunit.enable=1"
+if ! has_tests; then
+	! grep -q '^not ok ' "$results" || bail_out "the suite $1 could not be set up"
+	skip "not booted with kunit.enable=1"
+fi
 
 # Its test points are those of a suite within the file
 echo "TAP version 13"

@@ -46,6 +46,7 @@ TEST(program_with_unread_text_can_be_unloaded)
 FIXTURE(unload)
 {
 	long before;
+	long streams;		/* their memory before, to the byte */
 };
 
 FIXTURE_SETUP(unload)
@@ -53,6 +54,7 @@ FIXTURE_SETUP(unload)
 	struct say_bpf *skel;
 	int fd;
 
+	self->streams = streams_allocated();
 	/* What the first program sets up stays */
 	skel = say_load(&fd);
 	ASSERT_NE(NULL, skel);
@@ -89,6 +91,7 @@ TEST_F(unload, frees_the_text_that_nobody_read)
 		say_bpf__destroy(skel);
 	}
 	EXPECT_TRUE(memory_is_back(self->before, 5 * MIB));
+	EXPECT_TRUE(streams_are_freed(self->streams));
 }
 
 struct racer {
@@ -179,6 +182,7 @@ TEST_F(unload, races_with_readers_and_writers)
 		wait_until(!prog_id_exists(id));
 	}
 	EXPECT_TRUE(memory_is_back(self->before, 5 * MIB));
+	EXPECT_TRUE(streams_are_freed(self->streams));
 }
 
 /* A page that nobody provides until the test does */

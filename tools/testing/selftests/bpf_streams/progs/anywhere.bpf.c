@@ -62,7 +62,8 @@ static long print_one(__u32 i, __u32 *ctx)
 	barrier_var(len);
 	if (len >= sizeof(pad))
 		return 1;
-	err = bpf_stream_printk(STDOUT, "%u %llu %s\n", c, n,
+	err = bpf_stream_printk(STDOUT, "%u %u %llu %s\n", c,
+				bpf_get_smp_processor_id(), n,
 				pad + sizeof(pad) - 1 - len);
 	if (!err) {
 		__sync_fetch_and_add(&accepted[c], 1);
