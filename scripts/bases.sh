@@ -8,9 +8,9 @@
 #   bases.sh               all of them
 #   BASE=path bases.sh     only that tree or tarball
 #
-# An offset is fine (git am takes it); a conflict fails, but with releases older than
-# those that the series is for. Of each source only the files
-# that matter are kept, so that the next run needs no network for it.
+# An offset is fine (git am takes it); a conflict fails, but with releases of Debian's
+# that are older than those that the series is for. Of each source only the files that
+# matter are kept, so that the next run needs no network for it.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,6 +28,7 @@ WORK=$OUT/tmp.$$
 TABLE=$OUT/table.txt
 LOG=$LOGS/bases
 failed=0
+tried=0
 
 # Paths that the series changes or creates: what of a source is kept
 interesting() {
@@ -145,10 +146,12 @@ older() {
 
 # check RELEASE SOURCE DIR
 check() {
+	tried=$((tried + 1))
 	if ! try "$3"; then
 		if older "$1"; then
 			RESULT+=" (older than $OLDEST)"
-		else
+		fi
+		if [[ -n $BASE ]] || ! older "$1"; then
 			failed=$((failed + 1))
 			[[ ! -s $WORK/failure ]] || sed 's/^/    | /' "$WORK/failure" >&2
 		fi
@@ -225,8 +228,8 @@ else
 	check_all upstream "upstream, from" source linux
 	check_all debian "linux-source-6.12" binary linux-source-6.12
 fi
-(($(wc -l <"$TABLE.new") > 1)) || die "no source of 6.12 is to be had" \
-	"name one: make bases BASE=path; or see why: $(rel "$LOGS/suites-update")"
+((tried)) || die "no source of 6.12 is to be had" \
+	"name one: make bases BASE=path; or see why: $(rel "$LOGS")/suites-*"
 mv "$TABLE.new" "$TABLE"
 ((failed == 0)) || die "the series does not apply to $failed of these" \
 	"the table: $(rel "$TABLE")"

@@ -57,7 +57,9 @@ new_warnings() {
 	local path
 
 	g diff --name-only base HEAD | while IFS= read -r path; do
-		grep -F "$path:" "$1" | grep -E ': (warning|error): ' || :
+		# tools are compiled within their folders
+		[[ $path != tools/* ]] || path=${path##*/}
+		grep -E "(^|[/ ])${path//./\\.}:" "$1" | grep -E ': (warning|error): ' || :
 	done | sort -u
 }
 
@@ -123,9 +125,9 @@ build_commit() {
 	fi
 }
 
-# tests_at NUMBER
+# tests_at PATCH: what $TESTS_FILE says of a patch, by the number in its name
 tests_at() {
-	allow_patterns "$TESTS_FILE" | awk -v number="$1" '
+	allow_patterns "$TESTS_FILE" | awk -v number="${1%%-*}" '
 		$1 == number { for (i = 2; i <= NF; i++) print $i }'
 }
 
@@ -144,7 +146,7 @@ check_commit() {
 	g checkout -q "$COMMIT"
 	say "$NUMBER $(g log -1 --format=%s)"
 	build_commit
-	mapfile -t tests < <(tests_at "$NUMBER")
+	mapfile -t tests < <(tests_at "$(series_patches | sed -n "${i}p")")
 	if ((${#tests[@]})); then
 		boot "${tests[@]}"
 	fi

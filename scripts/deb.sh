@@ -7,6 +7,7 @@
 #   CONFIG=file deb.sh     that configuration
 #   deb.sh                 the running kernel's if that is a 6.12, else Debian's own
 #                          (package linux-config-6.12)
+#   deb.sh NAME            into build/NAME/, by build/kernel-NAME, in place of deb
 #
 # What $CONFIG does not say takes its default, as in "make olddefconfig"; streams, and
 # what they need, are switched on.
@@ -23,9 +24,10 @@
 . "$SCRIPTS/release-lib.sh"
 
 CONFIG=${CONFIG:-}
-OUT=$BUILD/deb
+NAME=${1:-deb}
+OUT=$BUILD/$NAME
 # As deep as the other kernels: ccache takes their objects
-KERNEL_OUT=$BUILD/kernel-deb
+KERNEL_OUT=$BUILD/kernel-$NAME
 SUFFIX=-bpfstreams
 # The image alone: neither symbols for debuggers (gigabytes) nor linux-libc-dev
 PROFILES=pkg.linux-upstream.nokerneldbg
@@ -103,15 +105,15 @@ prepare_build
 lock deb
 mkdir -p "$OUT" "$KERNEL_OUT"
 choose_config
-step "configuring" "$LOGS/deb-config" configure
+step "configuring" "$LOGS/$NAME-config" configure
 check_config
 # The target leaves them beside the folder that it builds in
 rm -f "$OUT"/*.deb "$BUILD"/linux-*.deb "$BUILD"/linux-upstream_*
-step "building the packages" "$LOGS/deb" package
+step "building the packages" "$LOGS/$NAME" package
 rm -f "$BUILD"/linux-libc-dev_*.deb "$BUILD"/linux-upstream_*
 mv "$BUILD"/linux-*.deb "$OUT/"
 for deb in "$OUT"/linux-image-*"$SUFFIX"_*.deb; do
-	[[ -f $deb ]] || die "there is no image package (log: $(rel "$LOGS/deb"))"
+	[[ -f $deb ]] || die "there is no image package (log: $(rel "$LOGS/$NAME"))"
 done
-say "built, in build/deb/: $(find "$OUT" -maxdepth 1 -name '*.deb' -printf '%f\n' | sort | xargs)"
-say "to install them: sudo apt-get install ./build/deb/linux-*$SUFFIX*.deb"
+say "built, in $(rel "$OUT")/: $(find "$OUT" -maxdepth 1 -name '*.deb' -printf '%f\n' | sort | xargs)"
+say "to install them: sudo apt-get install ./$(rel "$OUT")/linux-*$SUFFIX*.deb"

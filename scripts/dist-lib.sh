@@ -28,17 +28,19 @@ check_package() {
 	[[ $(dpkg-deb -f "$1" Package) == linux-"$2"-6.12.*-bpfstreams ]]
 }
 
-# The kernel of the tests, packaged as "make deb" packages any, boots from its package
+# The kernel of the tests, packaged as "make deb" packages any, boots from its package.
+# Apart from what "make deb" has built: this one has no drivers for real machines.
 deb_tests() {
-	local dir=$BUILD/deb/unpacked deb image
+	local out=$BUILD/check-deb deb dir image
 
-	if ! CONFIG=$BUILD/kernel/.config child "$SCRIPTS/deb.sh"; then
+	dir=$out/unpacked
+	if ! CONFIG=$BUILD/kernel/.config child "$SCRIPTS/deb.sh" check-deb; then
 		fail "make deb"
 		return
 	fi
 	pass
 	rm -rf "$dir"
-	deb=$(find "$BUILD/deb" -maxdepth 1 -name 'linux-image-*-bpfstreams_*.deb')
+	deb=$(find "$out" -maxdepth 1 -name 'linux-image-*-bpfstreams_*.deb')
 	tested_step "the image package has its name" check_package "$deb" image
 	tested_step "the image package unpacks" dpkg-deb -x "$deb" "$dir" || return 0
 	image=$(find "$dir/boot" -name 'vmlinuz-6.12.*-bpfstreams')
@@ -155,17 +157,19 @@ libbpf_tests() {
 
 # --- installed tools ---
 
+# From a relative DESTDIR, as people give it
 tools_installed() {
-	local dir=$DIST_WORK/tools/opt/streams
+	local dir=$DIST_WORK/tools/opt/streams lib
 
-	DESTDIR=$DIST_WORK/tools PREFIX=/opt/streams "$SCRIPTS/install-tools.sh"
+	(cd "$DIST_WORK" && DESTDIR=tools PREFIX=/opt/streams "$SCRIPTS/install-tools.sh")
+	lib=$dir/$(basename "$(gcc -print-multi-os-directory)")
 	"$dir/sbin/bpftool" version | grep -F "libbpf v"
 	# static: nothing of this machine is needed on another
 	if ldd "$dir/sbin/bpftool"; then
 		return 1
 	fi
-	grep -q '^prefix=/opt/streams$' "$dir/lib64/pkgconfig/libbpf.pc"
-	[[ -f $dir/share/man/man8/bpftool-prog.8 && -f $dir/lib64/libbpf.so &&
+	grep -q '^prefix=/opt/streams$' "$lib/pkgconfig/libbpf.pc"
+	[[ -f $dir/share/man/man8/bpftool-prog.8 && -f $lib/libbpf.so &&
 	   -f $dir/share/bash-completion/completions/bpftool &&
 	   -f $dir/include/bpf/bpf_streams.h ]]
 }
@@ -189,7 +193,7 @@ release_is_reproducible() {
 	local release there=$DIST_WORK/another-checkout/of-the-same
 
 	"$SCRIPTS/dist.sh"
-	release=$(find "$BUILD/dist" -maxdepth 1 -name 'bpf-streams-*' -type d)
+	release=$BUILD/dist/bpf-streams-$(<"$REPO/VERSION")
 	(cd "$release" && sha256sum -c SHA256SUMS)
 	elsewhere "$there"
 	"$there/scripts/dist.sh"

@@ -41,6 +41,8 @@ ours() {
 need make sphinx-build rst2man python3
 prepare_build
 lock docs
+# Pages that are no more must not be handed out
+rm -rf "$OUT/Documentation/output" "$OUT/man"
 mkdir -p "$OUT"
 step "building the documentation" "$LOG" build
 if grep -E 'WARNING|ERROR|CRITICAL' "$LOG" | grep -F -f <(ours) >&2; then

@@ -15,11 +15,20 @@ prefix=${PREFIX:-/usr/local}
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
 
+# Where this machine's compilers, loader and pkg-config look: lib64 or lib
+libdir() {
+	basename "$(gcc -print-multi-os-directory)"
+}
+
 # libbpf.pc has the folders of the last call
 install_libbpf() {
 	rm -f "$BUILD/obj/libbpf/libbpf.pc"
-	tmake tools/lib/bpf OUTPUT="$BUILD/obj/libbpf/" DESTDIR="$destdir" prefix="$prefix" install
+	tmake tools/lib/bpf OUTPUT="$BUILD/obj/libbpf/" DESTDIR="$destdir" prefix="$prefix" \
+		libdir_relative="$(libdir)" install
 	rm -f "$BUILD/obj/libbpf/libbpf.pc"
+	if [[ -z $destdir ]] && ((EUID == 0)); then
+		ldconfig
+	fi
 }
 
 install_bpftool() {
@@ -38,6 +47,7 @@ install_man_pages() {
 }
 
 [[ $prefix == /* ]] || die "PREFIX must be an absolute path, not '$prefix'"
+[[ -z $destdir || $destdir == /* ]] || destdir=$PWD/$destdir
 [[ -x $BUILD/tools/bpftool ]] || die "there is no bpftool" "run: make bpftool"
 need gcc make rst2man
 prepare_build
@@ -48,4 +58,4 @@ lock install-tools
 step "installing libbpf" "$LOGS/install-libbpf" install_libbpf
 step "installing bpftool" "$LOGS/install-bpftool" install_bpftool
 step "installing man pages" "$LOGS/install-man" install_man_pages
-say "installed in $destdir$prefix: sbin/bpftool, lib64/libbpf.*, include/bpf/, share/"
+say "installed in $destdir$prefix: sbin/bpftool, $(libdir)/libbpf.*, include/bpf/, share/"

@@ -103,12 +103,21 @@ stop_child() {
 	CHILD=
 }
 
+# What root has made in the build folder of somebody else ("sudo make install-tools")
+# is his: he goes on there
+give_back() {
+	((EUID == 0)) || return 0
+	[[ -d $BUILD && $(stat -c %u "$REPO") != 0 ]] || return 0
+	find "$BUILD" -xdev -user root -exec chown -h --reference="$REPO" {} +
+}
+
 at_exit() {
 	stop_heartbeat
 	stop_child
 	if ((${#EXIT_PATHS[@]})); then
 		rm -rf -- "${EXIT_PATHS[@]}"
 	fi
+	give_back
 }
 
 on_signal() {
@@ -125,14 +134,20 @@ trap 'on_signal 15' TERM
 # --- running other programs ---
 
 # A program or a shell function, in a process group of its own, so that what it
-# starts goes with it
+# starts goes with it. A function stops at what fails even if our caller looks at how it
+# ends: "if step ..." would have the shell ignore that within the function, too, were it
+# not for the process substitution.
 start_child() {
+	local out
+
 	CHILD_GROUP=1
 	if [[ $(type -t "$1") == function ]]; then
 		set -m
 		(
 			trap - EXIT INT TERM HUP
-			"$@"
+			exec {out}>&1
+			exec < <("$@" >&"$out")
+			wait $!
 		) &
 		set +m
 	else

@@ -34,7 +34,7 @@ point "a conflict fails, and is told" bad "conflict in mm/one.c, 0002" \
 	"hunk #1 does not apply, at line 27" "does not apply to 1 of these"
 sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 8/' "$DIR/changed/Makefile"
 tried changed
-point "but not with what is too old" good "conflict in mm/one.c, 0002 (older than 6.12."
+point "also with what is too old, if it is asked for" bad "conflict in mm/one.c, 0002 (older than 6.12."
 
 another less 119
 rm "$DIR/less/mm/two.c"

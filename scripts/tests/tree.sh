@@ -133,4 +133,14 @@ point "6.13 is refused" bad "6.13"
 BASE=$DIR/nothing run tree.sh
 point "a missing base is told" bad "$DIR/nothing" "make deps"
 
+# "sudo make"
+roots() {
+	((EUID == 0)) || return 0
+	chown -R nobody: "$DIR/repo"
+	BASE=$DIR/base run tree.sh
+	! find "$DIR/repo" -user root | grep .
+}
+rm -rf "$DIR/repo/build"
+point "what root makes is the owner's" roots
+
 plan_done
