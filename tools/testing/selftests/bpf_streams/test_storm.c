@@ -35,12 +35,11 @@ static const struct source {
 	const char *tracepoint;
 	enum context context;
 	unsigned long long attempts;	/* that are enough */
-	bool optional;			/* some architectures have no such */
 } sources[] = {
-	{ "nmi_handler", IN_NMI, 200, true },
-	{ "hrtimer_expire_entry", IN_HARDIRQ, 5000, false },
-	{ "softirq_entry", IN_SOFTIRQ, 500, false },
-	{ "mm_page_alloc", IN_TASK, 5000, false },
+	{ "nmi_handler", IN_NMI, 200 },
+	{ "hrtimer_expire_entry", IN_HARDIRQ, 5000 },
+	{ "softirq_entry", IN_SOFTIRQ, 500 },
+	{ "mm_page_alloc", IN_TASK, 5000 },
 };
 
 #define NR_PROGS	ARRAY_SIZE(sources)
@@ -98,10 +97,12 @@ static void count(unsigned long long *counter)
 
 /* --- who prints --- */
 
-/* The kernel has the tracepoint, but for architectures that have none in NMIs */
+/* Some architectures have no tracepoint in NMIs, which are sent to other CPUs */
 static bool can_print(const struct source *source)
 {
-	return !source->optional || kernel_has_tracepoint(source->tracepoint);
+	if (source->context != IN_NMI)
+		return true;
+	return nr_cpus() > 1 && kernel_has_tracepoint(source->tracepoint);
 }
 
 static bool printer_init(struct printer *p, const struct source *source)

@@ -89,9 +89,12 @@ static int print(__u32 c, __u32 loops)
 SEC("raw_tp")
 int anywhere(struct bpf_raw_tracepoint_args *ctx)
 {
+	/* Also of the writer: it tells whether contexts are known before one is hit */
+	__u32 c = context();
+
 	if (ctx->args[0] == ANYWHERE_WRITER)
 		return print(IN_WRITER, writer_loops);
-	return print(context(), 1);
+	return print(c, 1);
 }
 
 /* The test finds out what sysrq-l calls in an NMI and lets itself be traced */
