@@ -93,9 +93,9 @@ build() {
 }
 
 HINT="try again with one job to see the error last: make kernel${VARIANT:+-$VARIANT} JOBS=1"
-# What was compiled without anybody looking at its warnings must be compiled again: any
-# object, since a file of the base may include a header of ours. ccache has most of it.
-if [[ -e $OUT/.unfinished ]]; then
+# What a build that did not end well warned of must be compiled again, to be told again;
+# files of the base, too, that include a header of ours
+if [[ -e $OUT/.unfinished ]] && our_warnings "$log" >/dev/null; then
 	find "$OUT" -name '*.o' -newer "$OUT/.unfinished" -delete
 fi
 : >"$OUT/.unfinished"
