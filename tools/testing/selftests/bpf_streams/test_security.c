@@ -385,9 +385,11 @@ static bool text_is_there(struct nonsense *n, long got)
 
 	can_be_read(n, &attr, offsetof(struct stream_read_attr, after));
 	at = attr.buf - (uintptr_t)n->buf;
-	for (i = 0; i < at + got; i++)
-		if ((n->buf[i] == UNTOUCHED) != (i < at))
+	for (i = 0; i < at; i++)
+		if (n->buf[i] != UNTOUCHED)
 			return false;
+	if (memchr(n->buf + at, UNTOUCHED, got))
+		return false;
 	memset(n->buf, UNTOUCHED, n->buf_size);
 	return true;
 }
