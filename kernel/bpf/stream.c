@@ -377,6 +377,19 @@ static void stream_consume(struct bpf_stream *stream, struct bpf_stream_freed *f
 	stream_discharge_text(stream, bytes);
 }
 
+/*
+ * A generous length reaches beyond user space from where a good buffer may lie,
+ * the stack for one. Half of what is before the end will do, as the next read
+ * gets the rest.
+ */
+static unsigned int stream_len_in_user_space(const char __user *buf, unsigned int len)
+{
+	while (len && !access_ok(buf, len))
+		len /= 2;
+
+	return len;
+}
+
 /**
  * bpf_stream_read - copy unread text to user space
  * @stream: where from
@@ -401,8 +414,11 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 
 	if (!bpf_stream_has_text(stream))
 		return 0;
-	if (!access_ok(buf, len))
-		return -EFAULT;
+	if (!access_ok(buf, len)) {
+		len = stream_len_in_user_space(buf, len);
+		if (!len)
+			return -EFAULT;
+	}
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;

@@ -316,10 +316,18 @@ void free_pages_nolock(struct page *page, unsigned int order)
 
 /* The user's buffer */
 
+bool access_ok(const void __user *buf, unsigned long len)
+{
+	unsigned long end = (unsigned long)current->user_end;
+
+	return !end || ((unsigned long)buf <= end && len <= end - (unsigned long)buf);
+}
+
 unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len)
 {
 	unsigned long n = len;
 
+	die_if(!access_ok(to, len));
 	if (current->faults) {
 		n = min_t(unsigned long, len, current->user_room);
 		current->user_room -= n;

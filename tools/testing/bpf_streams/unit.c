@@ -404,6 +404,34 @@ static void test_fault(void)
 	put_last(stream);
 }
 
+/* A length may be more than there is from the buffer to the end of user space. */
+static void test_end_of_user_space(void)
+{
+	struct bpf_stream *stream = new_stream();
+	char buf[16] = {};
+	int got, n;
+
+	write_str(stream, "one ");
+	write_str(stream, "two ");
+	write_str(stream, "three");
+
+	current->user_end = buf + 8;
+	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), -EFAULT);
+	expect_eq(bpf_stream_read(stream, buf + 12, INT_MAX), -EFAULT);
+	for (got = 0; got < 8; got += n) {
+		n = bpf_stream_read(stream, buf + got, INT_MAX);
+		die_if(n < (8 - got + 1) / 2 || n > 8 - got);
+	}
+	expect(!memcmp(buf, "one two ", 9));
+	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), -EFAULT);
+	expect_eq(atomic_read(&stream->unread), 5);
+	current->user_end = NULL;
+
+	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), 5);
+	expect(!memcmp(buf, "one two three", 13));
+	put_last(stream);
+}
+
 static void test_signals(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -618,6 +646,7 @@ static const struct test tests[] = {
 	{ "without room a group is lost as a whole", test_group_no_room },
 	{ "a group that never fits takes little memory", test_group_too_big },
 	{ "a fault consumes nothing", test_fault },
+	{ "a length may reach beyond user space", test_end_of_user_space },
 	{ "signals and readers", test_signals },
 	{ "readers are woken when it is due", test_wakeups },
 	{ "a stream goes with all that is in it", test_put },

@@ -139,6 +139,35 @@ TEST_F(read, length_above_int_max_is_einval)
 	EXPECT_EQ(5, stream_read(self->fd, STDOUT, buf, INT_MAX));
 }
 
+/* As high as user space is, with less than INT_MAX bytes to its end */
+static char *highest_page(long page)
+{
+	char *at, *got;
+	int bits;
+
+	for (bits = 8 * sizeof(long) - 1; bits > 31; bits--) {
+		at = (char *)((1UL << bits) - 2 * page);
+		got = mmap(at, page, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		if (got != MAP_FAILED)
+			return got;
+	}
+	return NULL;
+}
+
+/* As with a buffer on the stack, which may lie there */
+TEST_F(read, length_may_reach_beyond_user_space)
+{
+	char *buf = highest_page(self->page);
+
+	ASSERT_NE(NULL, buf);
+	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
+	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 6));
+	EXPECT_EQ(11, stream_read(self->fd, STDOUT, buf, INT_MAX));
+	EXPECT_EQ(0, memcmp(buf, "abcdeabcdef", 11));
+	munmap(buf, self->page);
+}
+
 TEST_F(read, length_zero_takes_nothing)
 {
 	char buf[16];
