@@ -114,8 +114,8 @@ help:
 #|                   of make docs
 #|   make clean      removes build/
 #|
-#| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=600 is the
-#| limit for one test program in make check and make base-tests.
+#| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=1800 is
+#| the limit for one test program, in seconds.
 
 deps:
 	@scripts/deps.sh

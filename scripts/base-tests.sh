@@ -19,7 +19,7 @@
 
 LIST=$SCRIPTS/base-tests.txt
 OUT=$BUILD/base-tests
-LIMIT=${TEST_TIMEOUT:-600}
+LIMIT=${TEST_TIMEOUT:-1800}
 TESTS=${TESTS:-}
 
 # entries SIGN: what the list has of one kind

@@ -15,8 +15,6 @@
 . "$SCRIPTS/warnings-lib.sh"
 # shellcheck source=tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
-# These kernels are slow in the emulator
-TEST_TIMEOUT=${TEST_TIMEOUT:-1800}
 # Some tests keep a CPU busy on purpose, for longer here than the watchdog waits
 PATIENCE=watchdog_thresh=60
 # shellcheck source=selftests-lib.sh

@@ -93,7 +93,7 @@ ask_gdb() {
 	[[ $answer == *'$T0'* && $(<"$DIR/result") == "exit 0" ]]
 }
 point "gdb can connect" ask_gdb
-vm --timeout 3 -- 'echo begun; sleep 1000'
+vm --timeout 15 -- 'echo begun; sleep 1000'
 point "the time limit is told" ended 124 timeout
 point "what came before is there" cmp "$DIR/stdout" <(echo begun)
 point "no qemu after the time limit" none_left

@@ -222,6 +222,19 @@ int reports_read(int prog_fd, struct report *r)
 	return n;
 }
 
+bool reports_are_accounted(int prog_fd, int reports, int want)
+{
+	struct stream_stats st = {};
+
+	if (ours() && stream_stats(prog_fd, STDERR, &st))
+		return false;
+	ksft_print_msg("%d of %d reports, %llu messages dropped\n", reports, want,
+		       st.dropped_msgs);
+	if (reports <= 0 || reports > want)
+		return false;
+	return !ours() || (reports == want) == !st.dropped_msgs;
+}
+
 bool report_read(int prog_fd, struct report *r)
 {
 	int n = reports_read(prog_fd, r);

@@ -48,6 +48,11 @@ size_t report_parse(const char *text, size_t len, struct report *r);
 int reports_count(const struct text *t, struct report *r);
 /* Drains stderr, which has that many reports; the last in 'r' (may be NULL) */
 int reports_read(int prog_fd, struct report *r);
+/*
+ * Are 'reports' all of 'want', or is what is missing counted as dropped? One that finds
+ * the page allocator's locks taken is lost as a whole.
+ */
+bool reports_are_accounted(int prog_fd, int reports, int want);
 /* The one report of which stderr consists? */
 bool report_read(int prog_fd, struct report *r);
 

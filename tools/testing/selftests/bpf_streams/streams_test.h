@@ -28,7 +28,7 @@
  * machines and kernels with debugging are just slow.
  */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 300
+#define TEST_TIMEOUT_DEFAULT 900
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON	38

@@ -261,7 +261,6 @@ TEST_F(arena, faults_on_several_cpus_do_not_interleave)
 {
 	struct bpf_program *prog = self->skel->progs.loop;
 	struct runner runners[2] = {};
-	struct stream_stats st;
 	int i, reports;
 
 	SKIP_UNLESS_ROOM(MIB);
@@ -278,14 +277,8 @@ TEST_F(arena, faults_on_several_cpus_do_not_interleave)
 		EXPECT_EQ(0, runners[i].error);
 	}
 
-	/* A report that finds the allocator's locks taken is lost as a whole */
 	reports = reports_read(bpf_program__fd(prog), &self->r);
-	EXPECT_LT(0, reports);
-	EXPECT_GE(400, reports);
-	if (!ours())
-		return;
-	ASSERT_EQ(0, stream_stats(bpf_program__fd(prog), STDERR, &st));
-	EXPECT_EQ(reports == 400, st.dropped_msgs == 0);
+	EXPECT_TRUE(reports_are_accounted(bpf_program__fd(prog), reports, 400));
 }
 
 /* By test runs, in which the address is the argument */
@@ -305,7 +298,6 @@ TEST(arena_faults_in_nmi)
 	struct runner r = { .cpu = 1 };
 	struct bpf_program *prog;
 	struct arena_bpf *skel;
-	struct stream_stats st;
 	struct bpf_link *link;
 	struct report report;
 	int level, reports;
@@ -342,14 +334,12 @@ TEST(arena_faults_in_nmi)
 
 	reports = reports_read(bpf_program__fd(prog), &report);
 	SKIP_UNLESS_OURS("counters");
-	ASSERT_EQ(0, stream_stats(bpf_program__fd(prog), STDERR, &st));
-	TH_LOG("%llu faults, of which %llu in NMIs; %d reports, %llu messages dropped",
+	TH_LOG("%llu faults, of which %llu in NMIs",
 	       (unsigned long long)skel->bss->interrupt_faults,
-	       (unsigned long long)skel->bss->nmi_faults, reports, st.dropped_msgs);
+	       (unsigned long long)skel->bss->nmi_faults);
 	EXPECT_LE(200, skel->bss->nmi_faults);
-	EXPECT_LT(0, reports);
-	EXPECT_GE(skel->bss->interrupt_faults, reports);
-	EXPECT_EQ(skel->bss->interrupt_faults == reports, st.dropped_msgs == 0);
+	EXPECT_TRUE(reports_are_accounted(bpf_program__fd(prog), reports,
+					  skel->bss->interrupt_faults));
 	EXPECT_TRUE(bpf_frame_is(&report, 0, "interrupt", "value = *p;", FILE_NAME,
 				 skel->bss->interrupt_line));
 	arena_bpf__destroy(skel);
@@ -425,8 +415,6 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 	flag_set(&self->runner.stop);
 	ASSERT_EQ(0, pthread_join(self->runner.thread, NULL));
 	EXPECT_EQ(0, self->runner.error);
-	ASSERT_EQ(0, stream_stats(self->other_fd, STDERR, &st));
-	EXPECT_EQ(0, st.dropped_msgs);
 
 	/* In the one's stream whole reports follow the filler, up to its capacity */
 	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
@@ -689,13 +677,21 @@ static void expect_access(struct __test_metadata *const _metadata, int fd,
 	EXPECT_EQ(0, stream_discard(fd, STDERR));
 }
 
+/* Nothing came, as the only report has found the page allocator's locks taken */
+static bool report_is_lost(int fd)
+{
+	struct stream_stats st;
+
+	return ours() && !stream_stats(fd, STDERR, &st) && st.dropped_msgs && !st.unread_bytes;
+}
+
 static void expect_fault(struct __test_metadata *const _metadata, int fd,
 			 const struct form *f, int addr, int val,
 			 __u64 address, __u64 reported)
 {
 	const char *access = f->class == BPF_LDX ? "READ" : "WRITE";
-	struct access_ctx ctx = { .address = address };
-	int fetched = fetched_reg(f, val);
+	int tries = 3, fetched = fetched_reg(f, val);
+	struct access_ctx ctx;
 	struct report r;
 	__u64 want[10];
 
@@ -703,8 +699,11 @@ static void expect_fault(struct __test_metadata *const _metadata, int fd,
 	if (fetched >= 0)
 		want[fetched] = 0;
 
-	ASSERT_EQ(0, run_prog(fd, &ctx, sizeof(ctx)));
-	expect_regs(_metadata, want, ctx.regs, "after the fault");
+	do {
+		ctx = (struct access_ctx){ .address = address };
+		ASSERT_EQ(0, run_prog(fd, &ctx, sizeof(ctx)));
+		expect_regs(_metadata, want, ctx.regs, "after the fault");
+	} while (--tries && report_is_lost(fd));
 	EXPECT_TRUE(faulted(fd, &r, access, reported));
 	EXPECT_TRUE(first_frame_is(&r, "access"));
 	EXPECT_TRUE(bpf_frame_is(&r, 0, "access", "", "", 0));

@@ -510,6 +510,19 @@ static bool is_lost(const struct res_lock_actors_bpf *skel, const struct role *r
 	return false;
 }
 
+/* Messages of all programs that there was no memory for without waiting */
+static unsigned long long dropped(const struct res_lock_actors_bpf *skel)
+{
+	unsigned long long sum = 0;
+	struct bpf_program *prog;
+	struct stream_stats st;
+
+	bpf_object__for_each_program(prog, skel->obj)
+		if (!stream_stats(bpf_program__fd(prog), STDERR, &st))
+			sum += st.dropped_msgs;
+	return sum;
+}
+
 static void drop_reports(const struct res_lock_actors_bpf *skel)
 {
 	struct bpf_program *prog;
@@ -522,12 +535,15 @@ static void play_through(struct __test_metadata *const _metadata,
 			 struct res_lock_actors_bpf *skel, const struct role *roles,
 			 bool irqsave)
 {
+	unsigned long long before;
 	int i, abba = 0;
 
 	for (i = 0; i < TRIES && !abba; i++) {
+		before = dropped(skel);
 		play(_metadata, skel, roles, irqsave);
-		if (is_lost(skel, roles) && i < TRIES - 1) {
-			TH_LOG("play %d: somebody waited in vain for another", i);
+		if ((is_lost(skel, roles) || dropped(skel) != before) && i < TRIES - 1) {
+			TH_LOG("play %d: somebody waited in vain, or a report is lost",
+			       i);
 			drop_reports(skel);
 			continue;
 		}
