@@ -378,16 +378,18 @@ static void stream_consume(struct bpf_stream *stream, struct bpf_stream_freed *f
 }
 
 /*
- * A generous length reaches beyond user space from where a good buffer may lie,
- * the stack for one. Half of what is before the end will do, as the next read
- * gets the rest.
+ * How much of a buffer is in user space: from the stack, for one, a generous
+ * length reaches beyond.
  */
 static unsigned int stream_len_in_user_space(const char __user *buf, unsigned int len)
 {
-	while (len && !access_ok(buf, len))
-		len /= 2;
+	unsigned int fits = 0, bit;
 
-	return len;
+	for (bit = 1U << 30; bit; bit >>= 1)
+		if (fits + bit <= len && access_ok(buf, fits + bit))
+			fits += bit;
+
+	return fits;
 }
 
 /**

@@ -50,7 +50,7 @@ int reports_count(const struct text *t, struct report *r);
 int reports_read(int prog_fd, struct report *r);
 /*
  * Are 'reports' all of 'want', or is what is missing counted as dropped? One that finds
- * the page allocator's locks taken is lost as a whole.
+ * the page allocator's locks taken is lost as a whole, with one message or more.
  */
 bool reports_are_accounted(int prog_fd, int reports, int want);
 /* The one report of which stderr consists? */

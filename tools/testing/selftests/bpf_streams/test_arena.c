@@ -279,6 +279,7 @@ TEST_F(arena, faults_on_several_cpus_do_not_interleave)
 
 	reports = reports_read(bpf_program__fd(prog), &self->r);
 	EXPECT_TRUE(reports_are_accounted(bpf_program__fd(prog), reports, 400));
+	EXPECT_LT(200, reports);
 }
 
 /* By test runs, in which the address is the argument */
@@ -392,8 +393,8 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 	struct text t = {};
 	struct report r;
 	size_t pos, len;
+	int i, reports;
 	__u64 seq = 0;
-	int i;
 
 	/* The stream is nearly full in the first run */
 	self->skel->bss->filler = (CAPACITY - 100000) / FILLER_LEN;
@@ -434,7 +435,10 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 
 	/* Read, it takes reports again */
 	ASSERT_EQ(0, run(self->skel->progs.fill));
-	EXPECT_EQ(self->skel->data->loops, reports_read(self->fd, &r));
+	reports = reports_read(self->fd, &r);
+	EXPECT_GE(self->skel->data->loops, reports);
+	/* One may have found the page allocator's locks taken */
+	EXPECT_LE(self->skel->data->loops - 1, reports);
 	text_free(&t);
 }
 

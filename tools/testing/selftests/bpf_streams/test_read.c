@@ -139,14 +139,14 @@ TEST_F(read, length_above_int_max_is_einval)
 	EXPECT_EQ(5, stream_read(self->fd, STDOUT, buf, INT_MAX));
 }
 
-/* As high as user space is, with less than INT_MAX bytes to its end */
-static char *highest_page(long page)
+/* A page with less than INT_MAX bytes to the end of user space, below the stack */
+static char *high_page(long page)
 {
 	char *at, *got;
 	int bits;
 
-	for (bits = 8 * sizeof(long) - 1; bits > 31; bits--) {
-		at = (char *)((1UL << bits) - 2 * page);
+	for (bits = 8 * sizeof(long) - 1; bits > 30; bits--) {
+		at = (char *)((1UL << bits) - (1UL << 30));
 		got = mmap(at, page, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 		if (got != MAP_FAILED)
@@ -158,7 +158,7 @@ static char *highest_page(long page)
 /* As with a buffer on the stack, which may lie there */
 TEST_F(read, length_may_reach_beyond_user_space)
 {
-	char *buf = highest_page(self->page);
+	char *buf = high_page(self->page);
 
 	ASSERT_NE(NULL, buf);
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));

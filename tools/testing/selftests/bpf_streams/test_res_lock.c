@@ -467,6 +467,7 @@ TEST_F(res_lock, reports_of_several_cpus_do_not_interleave)
 		EXPECT_EQ(0, finish(&runners[i]));
 	reports = reports_read(bpf_program__fd(prog), &self->r);
 	EXPECT_TRUE(reports_are_accounted(bpf_program__fd(prog), reports, 400));
+	EXPECT_LT(200, reports);
 }
 
 static bool has_preempt_count(void)

@@ -542,8 +542,7 @@ static void play_through(struct __test_metadata *const _metadata,
 		before = dropped(skel);
 		play(_metadata, skel, roles, irqsave);
 		if ((is_lost(skel, roles) || dropped(skel) != before) && i < TRIES - 1) {
-			TH_LOG("play %d: somebody waited in vain, or a report is lost",
-			       i);
+			TH_LOG("play %d: somebody waited in vain, or a report is lost", i);
 			drop_reports(skel);
 			continue;
 		}
