@@ -32,17 +32,19 @@ struct stream_walk {
 	bool at_ip;
 };
 
-/* Nothing returns to a program's first instruction: it was interrupted there. */
-static bool is_prog_entry(unsigned long addr)
+/*
+ * Nothing returns to the first instruction of a program or a trampoline: it was
+ * interrupted there.
+ */
+static bool is_bpf_entry(unsigned long addr)
 {
-	guard(rcu)();
-	return bpf_prog_ksym_find(addr) && !bpf_prog_ksym_find(addr - 1);
+	return is_bpf_text_address(addr) && !is_bpf_text_address(addr - 1);
 }
 
 static bool stream_walk_frame(void *cookie, unsigned long addr)
 {
 	struct stream_walk *walk = cookie;
-	bool at_ip = walk->at_ip || is_prog_entry(addr);
+	bool at_ip = walk->at_ip || is_bpf_entry(addr);
 
 	walk->at_ip = false;
 	return walk->consume(walk->cookie, addr, at_ip);
