@@ -6,12 +6,22 @@
 #ifndef _LINUX_BPF_MAY_GOTO_H
 #define _LINUX_BPF_MAY_GOTO_H
 
-#include <linux/percpu-defs.h>
+#include <linux/percpu.h>
 
 struct bpf_insn;
 struct bpf_prog;
 
+/* may_gotos after which a run is looked at first, at the latest */
+#define BPF_MAY_GOTO_FIRST 256
+
 DECLARE_PER_CPU(int, bpf_may_goto_left);
+
+/* Have the next may_goto look at the clock. */
+static inline void bpf_may_goto_tick(void)
+{
+	if (IS_ENABLED(CONFIG_BPF_STREAMS) && IS_ENABLED(CONFIG_BPF_JIT))
+		this_cpu_write(bpf_may_goto_left, 0);
+}
 
 int bpf_may_goto_stack(const struct bpf_prog *prog, unsigned int stack_depth);
 int bpf_may_goto_expand(const struct bpf_prog *prog, const struct bpf_insn *insn,

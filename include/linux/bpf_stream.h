@@ -8,11 +8,11 @@
 #ifndef _LINUX_BPF_STREAM_H
 #define _LINUX_BPF_STREAM_H
 
-#include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/types.h>
 
+struct bpf_insn;
 struct bpf_insn_aux_data;
 struct bpf_prog;
 struct bpf_prog_aux;
@@ -28,24 +28,6 @@ enum bpf_stream_id {
 	BPF_STDOUT = 1,
 	BPF_STDERR = 2,
 };
-
-/*
- * What the verifier passes to bpf_stream_vprintk_impl() for the size of the arguments:
- * with BPF_STREAM_TEXT, the length of a format that is its own text. BPF_STREAM_ANY
- * stands for what the program passes.
- */
-#define BPF_STREAM_TEXT	BIT(29)
-#define BPF_STREAM_ANY	1
-
-static inline bool bpf_stream_is_text(u32 size)
-{
-	return size & BPF_STREAM_TEXT;
-}
-
-static inline unsigned int bpf_stream_text_len(u32 size)
-{
-	return size & ~BPF_STREAM_TEXT;
-}
 
 /**
  * struct bpf_stream_group - messages that are to appear as one group
@@ -91,9 +73,11 @@ int bpf_prog_stream_open(const union bpf_attr *attr);
 bool bpf_prog_may_show_addresses(const struct bpf_prog *prog);
 
 bool bpf_stream_is_kfunc(u32 btf_id);
-unsigned long bpf_stream_kfunc_impl(u32 btf_id);
+bool bpf_stream_ignores_arg(u32 btf_id, int arg);
 void bpf_stream_note_call(struct bpf_insn_aux_data *aux, u32 btf_id,
 			  const struct bpf_reg_state *regs);
+int bpf_stream_fixup_call(const struct bpf_insn_aux_data *aux, u32 btf_id,
+			  struct bpf_prog_aux *prog_aux, struct bpf_insn *buf);
 
 void bpf_stream_stage_init(struct bpf_stream_group *ss,
 			   const struct bpf_prog *prog,
@@ -144,14 +128,20 @@ static inline bool bpf_stream_is_kfunc(u32 btf_id)
 	return false;
 }
 
-static inline unsigned long bpf_stream_kfunc_impl(u32 btf_id)
+static inline bool bpf_stream_ignores_arg(u32 btf_id, int arg)
 {
-	return 0;
+	return false;
 }
 
 static inline void bpf_stream_note_call(struct bpf_insn_aux_data *aux, u32 btf_id,
 					const struct bpf_reg_state *regs)
 {
+}
+
+static inline int bpf_stream_fixup_call(const struct bpf_insn_aux_data *aux, u32 btf_id,
+					struct bpf_prog_aux *prog_aux, struct bpf_insn *buf)
+{
+	return 0;
 }
 
 static inline void bpf_stream_stage_init(struct bpf_stream_group *ss,

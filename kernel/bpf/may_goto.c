@@ -17,19 +17,32 @@
  * later one of the loops that a program nests looks at the clock, however short
  * each of them is, and whether they are in one function or in many.
  *
+ * Loops differ in speed, by far: one turn can be an instruction or a call of
+ * bpf_loop() that takes a second. So the next may_goto looks at the clock after
+ * each tick of the timer that interrupts the kernel, and after no more than
+ * BPF_MAY_GOTO_FIRST may_gotos of a run, as there are no ticks while interrupts
+ * are disabled and on CPUs that run without (nohz_full). Where a batch took long
+ * the next one is a single may_goto; where it did not, they grow, up to
+ * BPF_MAY_GOTO_BATCH. What is promised follows: a run is over at the first
+ * may_goto that it comes to after BPF_MAY_GOTO_NS and a tick; without ticks
+ * the time counts from its 256th may_goto.
+ *
  * A program may loop for BPF_MAY_GOTO_NS in one run. The run's clock tells when
  * the run was checked first, or that its time is over. It is a slot in the
  * stack frame of the function that the kernel has called: the main program, a
  * callback of a timer or a work item, or the exception callback. Those have
- * bpf_prog_aux.may_goto_clock set, and the verifier reserves the slot below the
- * rest of their stack and has it cleared on entry. The check finds it by
- * walking the stack, once for many iterations. Other callbacks and subprograms
- * run on the time of whoever called them. Clocks further out are not touched: an
- * interrupted function may not have set up its frame yet.
+ * bpf_prog_aux.may_goto_clock set; the verifier reserves the slot below the
+ * rest of their stack, and the JIT clears it on entry. The check finds it by
+ * walking the stack. Other callbacks and subprograms run on the time of their
+ * caller. Clocks further out are not touched: an interrupted function may not
+ * have set up its frame yet.
+ *
+ * To walk the stack takes some thousand instructions, so that a CPU does it no more
+ * than once in BPF_MAY_GOTO_WALK_NS, unless the time of a run is over.
  *
  * A run that is within another, as those of tracing programs are, could always be
  * the one to check. So it gets small batches of changing size, for the other to
- * be checked by chance.
+ * be checked by chance, and each of its checks walks the stack.
  *
  * When time is over the CPU gets no new batch, so that all may_gotos of the run
  * go the slow way and jump, until some other program takes a batch. Functions
@@ -64,8 +77,14 @@
 
 #define BPF_MAY_GOTO_NS (NSEC_PER_SEC / 4)
 
-/* may_gotos that a CPU passes between two checks */
+/* may_gotos that a CPU passes between two checks, at most */
 #define BPF_MAY_GOTO_BATCH 65536
+
+/* How much larger a batch is than one that took little time */
+#define BPF_MAY_GOTO_GROWTH 16
+
+/* Time between two walks of the stack; a batch that takes longer is too large */
+#define BPF_MAY_GOTO_WALK_NS NSEC_PER_MSEC
 
 /* The same, for a function that is called when the time is over */
 #define BPF_MAY_GOTO_GRACE 16
@@ -75,6 +94,10 @@
 
 DEFINE_PER_CPU(int, bpf_may_goto_left);
 static DEFINE_PER_CPU(int, bpf_may_goto_lost);
+static DEFINE_PER_CPU(int, may_goto_batch) = 1;
+/* Time of the last check, and of the last that found a run with time left */
+static DEFINE_PER_CPU(s64, may_goto_checked);
+static DEFINE_PER_CPU(s64, may_goto_walked);
 
 static void may_goto_report(const struct bpf_prog *prog)
 {
@@ -148,6 +171,21 @@ static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 	return true;
 }
 
+/* The next batch, by the time that the last one took */
+static int may_goto_next_batch(s64 now)
+{
+	s64 took = now - this_cpu_xchg(may_goto_checked, now);
+	int batch = this_cpu_read(may_goto_batch);
+
+	if (took > BPF_MAY_GOTO_WALK_NS)
+		batch = 1;
+	else if (took < BPF_MAY_GOTO_WALK_NS / BPF_MAY_GOTO_GROWTH)
+		batch = min(batch * BPF_MAY_GOTO_GROWTH, BPF_MAY_GOTO_BATCH);
+
+	this_cpu_write(may_goto_batch, batch);
+	return batch;
+}
+
 /* Without a clock: count */
 static int may_goto_grant_lost(void)
 {
@@ -159,8 +197,8 @@ static int may_goto_grant_lost(void)
 	return 0;
 }
 
-/* How many may_gotos the run may pass until the next check */
-static int may_goto_grant(const struct may_goto_run *run)
+/* How many may_gotos the run may pass until the next check: @batch if it has time */
+static int may_goto_grant(const struct may_goto_run *run, int batch)
 {
 	if (!run->clock)
 		return may_goto_grant_lost();
@@ -175,7 +213,7 @@ static int may_goto_grant(const struct may_goto_run *run)
 	}
 
 	if (may_goto_has_time(run->clock, run->now))
-		return BPF_MAY_GOTO_BATCH;
+		return batch;
 
 	*run->clock = run->frame;
 	may_goto_report(bpf_prog_find_from_stack());
@@ -194,12 +232,20 @@ static int may_goto_grant(const struct may_goto_run *run)
 int notrace bpf_may_goto_check(void)
 {
 	struct may_goto_run run = { .now = ktime_get_mono_fast_ns() };
-	int grant;
+	int batch = may_goto_next_batch(run.now), grant;
+
+	if (run.now - this_cpu_read(may_goto_walked) < BPF_MAY_GOTO_WALK_NS) {
+		this_cpu_write(bpf_may_goto_left, batch);
+		return 0;
+	}
 
 	arch_bpf_stack_walk(may_goto_find_run, &run);
-	grant = may_goto_grant(&run);
-	this_cpu_write(bpf_may_goto_left,
-		       run.nested ? min_t(int, grant, run.now & (BPF_MAY_GOTO_NESTED - 1)) : grant);
+	grant = may_goto_grant(&run, batch);
+	if (run.nested)
+		grant = min_t(int, grant, 1 + (run.now & (BPF_MAY_GOTO_NESTED - 1)));
+	else if (run.clock && !may_goto_is_over(run.clock))
+		this_cpu_write(may_goto_walked, run.now);
+	this_cpu_write(bpf_may_goto_left, grant);
 
 	return grant ? 0 : -ETIME;
 }

@@ -5,10 +5,15 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/init.h>
+#include <linux/limits.h>
 #include <linux/string.h>
 #include <linux/tnum.h>
 #include "stream.h"
+
+/* Of a call that prints no text, or several: what no text has as its length */
+#define STREAM_TEXT_ANY U64_MAX
 
 /* Writes a text of any length. */
 static int stream_print_text(struct bpf_stream *stream, const char *text, unsigned int len)
@@ -90,17 +95,51 @@ static noinline int stream_vprintk(struct bpf_stream *stream, const char *fmt,
 	return stream_vprintk_any(stream, fmt, args, nr_args);
 }
 
+/*
+ * What programs' calls of the kfuncs become, see bpf_stream_fixup_call(). As these
+ * functions are no kfuncs, no program can call them with a program of its choice.
+ */
+BPF_CALL_5(bpf_stream_prog_vprintk, int, stream_id, const char *, fmt, const void *, args,
+	   u32, size, struct bpf_prog_aux *, aux)
+{
+	struct bpf_stream *stream = bpf_prog_stream(aux, stream_id);
+
+	if (!stream)
+		return -ENOENT;
+
+	return stream_vprintk(stream, fmt, args, size);
+}
+
+/* The same for a format that is known to be a text of @len bytes */
+BPF_CALL_4(bpf_stream_prog_print, int, stream_id, const char *, text, u32, len,
+	   struct bpf_prog_aux *, aux)
+{
+	struct bpf_stream *stream = bpf_prog_stream(aux, stream_id);
+
+	if (!stream)
+		return -ENOENT;
+
+	return stream_print_text(stream, text, len);
+}
+
+BPF_CALL_2(bpf_stream_prog_print_stack, int, stream_id, struct bpf_prog_aux *, aux)
+{
+	return bpf_stream_stage(ss, aux->prog, stream_id, ({
+		bpf_stream_dump_stack(ss);
+	}));
+}
+
 __bpf_kfunc_start_defs();
 
 /**
- * bpf_stream_vprintk_impl - print into a stream of the calling program
+ * bpf_stream_vprintk - print into a stream of the calling program
  * @stream_id: BPF_STDOUT or BPF_STDERR
  * @fmt__str: format as of bpf_trace_vprintk()
  * @args: array of u64, one for each conversion
  * @len__sz: size of @args in bytes
- * @aux__prog: passed by the verifier, whatever the program gives
  *
- * The interface is that of Linux 6.18 and 6.19.
+ * The interface is that of Linux 7.0. What programs see is this declaration; the
+ * verifier puts a call of the function that prints in place of theirs.
  *
  * Context: Any, NMI included. A bpf_spin_lock may be held, but not one that a
  *          tracing program takes that can run in the course of this call.
@@ -111,36 +150,29 @@ __bpf_kfunc_start_defs();
  *         longer than 1023 bytes; -ENOSPC if the stream is full; -ENOMEM if no
  *         page could be had without waiting.
  */
-__bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
-					const void *args, u32 len__sz,
-					void *aux__prog)
+__bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
+				   const void *args, u32 len__sz)
 {
-	struct bpf_stream *stream = bpf_prog_stream(aux__prog, stream_id);
-
-	if (!stream)
-		return -ENOENT;
-
-	if (bpf_stream_is_text(len__sz))
-		return stream_print_text(stream, fmt__str, bpf_stream_text_len(len__sz));
-
-	return stream_vprintk(stream, fmt__str, args, len__sz);
+	WARN_ON_ONCE(1);
+	return -EOPNOTSUPP;
 }
 
 /**
- * bpf_stream_vprintk - print into a stream of the calling program
+ * bpf_stream_vprintk_impl - print into a stream of the calling program
  * @stream_id: BPF_STDOUT or BPF_STDERR
  * @fmt__str: format as of bpf_trace_vprintk()
  * @args: array of u64, one for each conversion
  * @len__sz: size of @args in bytes
+ * @aux__prog: ignored
  *
- * The interface is that of Linux 7.0. What programs see is this declaration;
- * the verifier makes their calls go to bpf_stream_vprintk_impl() and passes
- * the program.
+ * The interface is that of Linux 6.18 and 6.19. See bpf_stream_vprintk().
  *
- * Return: as bpf_stream_vprintk_impl().
+ * Context: As bpf_stream_vprintk().
+ * Return: As bpf_stream_vprintk().
  */
-__bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
-				   const void *args, u32 len__sz)
+__bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
+					const void *args, u32 len__sz,
+					void *aux__prog)
 {
 	WARN_ON_ONCE(1);
 	return -EOPNOTSUPP;
@@ -150,10 +182,9 @@ __bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
  * bpf_stream_print_stack - print a dump of the stack into a stream
  * @stream_id: BPF_STDOUT or BPF_STDERR
  *
- * The interface is that of Linux 6.18. As of bpf_stream_vprintk(), programs see
- * this declaration, and their calls go to bpf_stream_print_stack_impl().
+ * The interface is that of Linux 6.18. See bpf_stream_vprintk().
  *
- * Context: As bpf_stream_vprintk_impl().
+ * Context: As bpf_stream_vprintk().
  * Return: 0; -ENOENT without such a stream; -EBUSY without a format buffer;
  *         -ENOSPC if the dump does not fit the stream; -ENOMEM if no page could
  *         be had without waiting. A dump that fails is wholly absent.
@@ -166,24 +197,14 @@ __bpf_kfunc int bpf_stream_print_stack(int stream_id)
 
 __bpf_kfunc_end_defs();
 
-static int bpf_stream_print_stack_impl(int stream_id, void *aux__prog)
-{
-	struct bpf_prog_aux *aux = aux__prog;
-
-	return bpf_stream_stage(ss, aux->prog, stream_id, ({
-		bpf_stream_dump_stack(ss);
-	}));
-}
-
 BTF_KFUNCS_START(stream_kfunc_set)
-BTF_ID_FLAGS(func, bpf_stream_vprintk)
-BTF_ID_FLAGS(func, bpf_stream_vprintk_impl)
+BTF_ID_FLAGS(func, bpf_stream_vprintk, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_stream_vprintk_impl, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_stream_print_stack)
 BTF_KFUNCS_END(stream_kfunc_set)
 
 BTF_ID_LIST_SINGLE(stream_vprintk_id, func, bpf_stream_vprintk)
 BTF_ID_LIST_SINGLE(stream_vprintk_impl_id, func, bpf_stream_vprintk_impl)
-BTF_ID_LIST_SINGLE(stream_print_stack_id, func, bpf_stream_print_stack)
 
 /**
  * bpf_stream_is_kfunc - is this one of the kfuncs that print?
@@ -197,20 +218,15 @@ bool bpf_stream_is_kfunc(u32 btf_id)
 }
 
 /**
- * bpf_stream_kfunc_impl - function behind a kfunc that does not show its program
+ * bpf_stream_ignores_arg - is an argument one that nobody looks at?
  * @btf_id: of a function of the kernel proper
+ * @arg: number of the argument, from 0
  *
- * Return: address of the function that has the same arguments and the calling
- *         program's bpf_prog_aux after them; 0 if the kfunc is what it seems.
+ * The program in bpf_stream_vprintk_impl() is not taken from the caller.
  */
-unsigned long bpf_stream_kfunc_impl(u32 btf_id)
+bool bpf_stream_ignores_arg(u32 btf_id, int arg)
 {
-	if (btf_id == stream_vprintk_id[0])
-		return (unsigned long)bpf_stream_vprintk_impl;
-	if (btf_id == stream_print_stack_id[0])
-		return (unsigned long)bpf_stream_print_stack_impl;
-
-	return 0;
+	return btf_id == stream_vprintk_impl_id[0] && arg == 4;
 }
 
 static bool is_vprintk(u32 btf_id)
@@ -246,27 +262,63 @@ static unsigned int stream_const_len(const struct bpf_reg_state *fmt,
  * @regs: registers at the call, which have been checked
  *
  * Most messages without arguments are constant texts. So that nobody has to look for
- * the end of such a text whenever it is printed, @aux->stream_size gets its length.
- * The verifier passes that in place of the arguments' size. If the instruction prints
- * several texts, they must have the same length.
+ * the end of such a text whenever it is printed, @aux->stream_text_len gets its length.
+ * If the instruction prints several texts, they must have the same length.
  */
 void bpf_stream_note_call(struct bpf_insn_aux_data *aux, u32 btf_id,
 			  const struct bpf_reg_state *regs)
 {
-	unsigned int len;
-	u32 size;
-
-	/* What no program can pass as a size */
-	BUILD_BUG_ON(BPF_STREAM_TEXT < BPF_MAX_VAR_SIZ);
+	u64 len;
 
 	if (!is_vprintk(btf_id))
 		return;
 
-	len = stream_const_len(&regs[BPF_REG_2], &regs[BPF_REG_4]);
-	size = len ? BPF_STREAM_TEXT | len : BPF_STREAM_ANY;
-	if (aux->stream_size && aux->stream_size != size)
-		size = BPF_STREAM_ANY;
-	aux->stream_size = size;
+	len = stream_const_len(&regs[BPF_REG_2], &regs[BPF_REG_4]) ?: STREAM_TEXT_ANY;
+	if (aux->stream_text_len && aux->stream_text_len != len)
+		len = STREAM_TEXT_ANY;
+	aux->stream_text_len = len;
+}
+
+static bool is_text(const struct bpf_insn_aux_data *aux)
+{
+	return aux->stream_text_len && aux->stream_text_len != STREAM_TEXT_ANY;
+}
+
+/* Loads the calling program into a register, and calls. */
+static int stream_emit_call(struct bpf_insn *buf, int reg, struct bpf_prog_aux *prog_aux,
+			    struct bpf_insn call)
+{
+	const struct bpf_insn ld_aux[] = { BPF_LD_IMM64(reg, (long)prog_aux) };
+
+	buf[0] = ld_aux[0];
+	buf[1] = ld_aux[1];
+	buf[2] = call;
+	return 3;
+}
+
+/**
+ * bpf_stream_fixup_call - compose the call of the function behind a kfunc
+ * @aux: of the instruction that calls
+ * @btf_id: of the kfunc, which is one of ours
+ * @prog_aux: of the program
+ * @buf: where to, INSN_BUF_SIZE instructions
+ *
+ * Return: number of instructions.
+ */
+int bpf_stream_fixup_call(const struct bpf_insn_aux_data *aux, u32 btf_id,
+			  struct bpf_prog_aux *prog_aux, struct bpf_insn *buf)
+{
+	if (!is_vprintk(btf_id))
+		return stream_emit_call(buf, BPF_REG_2, prog_aux,
+					BPF_EMIT_CALL(bpf_stream_prog_print_stack));
+
+	if (!is_text(aux))
+		return stream_emit_call(buf, BPF_REG_5, prog_aux,
+					BPF_EMIT_CALL(bpf_stream_prog_vprintk));
+
+	buf[0] = BPF_MOV64_IMM(BPF_REG_3, aux->stream_text_len);
+	return 1 + stream_emit_call(buf + 1, BPF_REG_4, prog_aux,
+				    BPF_EMIT_CALL(bpf_stream_prog_print));
 }
 
 /* Text of a stream may hold kernel addresses. */

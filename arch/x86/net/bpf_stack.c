@@ -6,25 +6,36 @@
 #include <asm/unwind.h>
 #include "bpf_stack.h"
 
-/* Like arch_stack_walk(), which does not tell which functions were interrupted */
+/*
+ * Like arch_stack_walk(), which does not tell which functions were interrupted,
+ * nor that a trampoline that has called the function which called it leaves two
+ * traces of that on the stack: it is visited once.
+ */
 void arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_regs *regs)
 {
+	const struct bpf_prog *prog, *inner = NULL;
+	bool at_ip, at_entry = false;
 	struct unwind_state state;
 	unsigned long addr;
-	bool at_ip;
 
-	if (regs && !consume(cookie, regs->ip, true))
-		return;
+	if (regs) {
+		if (!consume(cookie, regs->ip, true))
+			return;
+		inner = bpf_frame_prog(regs->ip, true);
+	}
 
 	for (unwind_start(&state, current, regs, NULL); !unwind_done(&state);
-	     unwind_next_frame(&state)) {
+	     bpf_unwind_next_frame(&state, at_entry)) {
 		at_ip = unwind_get_entry_regs(&state, NULL);
 		addr = unwind_get_return_address(&state);
-		if (!addr || !consume(cookie, addr, at_ip))
+		if (!addr)
 			break;
 
-		addr = at_ip ? 0 : bpf_skipped_caller(&state, addr);
-		if (addr && !consume(cookie, addr, false))
+		prog = bpf_frame_prog(addr, at_ip);
+		at_entry = prog && !at_ip && bpf_is_entry_of(prog, addr);
+		if (!(at_entry && prog == inner) && !consume(cookie, addr, at_ip))
 			break;
+		if (prog)
+			inner = prog;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Walking a stack with BPF functions on it */
+/* Unwinding a stack with BPF functions on it */
 #ifndef _ARCH_X86_NET_BPF_STACK_H
 #define _ARCH_X86_NET_BPF_STACK_H
 
@@ -11,38 +11,52 @@
 #include <asm/text-patching.h>
 #include <asm/unwind.h>
 
-#ifdef CONFIG_UNWINDER_ORC
-/*
- * A trampoline (fentry, fexit) is called by a BPF function before that has its
- * frame. The unwinder then takes the caller's frame for the function's own, and
- * goes on with the caller's caller. Returns the address in the caller, which is
- * all that the function has on the stack; 0 if @addr is another place.
- */
-static inline unsigned long bpf_skipped_caller(const struct unwind_state *state,
-					       unsigned long addr)
+/* The BPF function that a frame's @addr belongs to, which it returns to unless @at_ip */
+static inline const struct bpf_prog *bpf_frame_prog(unsigned long addr, bool at_ip)
 {
-	struct bpf_prog *prog;
-	u8 *ip;
-
 	guard(rcu)();
-	prog = bpf_prog_ksym_find(addr);
-	if (!prog)
-		return 0;
+	return bpf_prog_ksym_find(at_ip ? addr : addr - 1);
+}
 
-	ip = (u8 *)prog->bpf_func;
+/*
+ * A trampoline (fentry, fexit) is called by a BPF function before that has set up
+ * its frame: all that the function has on the stack is the address to return to.
+ * Is @addr, to which the trampoline returns, in @prog?
+ */
+static inline bool bpf_is_entry_of(const struct bpf_prog *prog, unsigned long addr)
+{
+	u8 *ip = (u8 *)prog->bpf_func;
+
+	if (!IS_ENABLED(CONFIG_UNWINDER_ORC))
+		return false;
 	if (is_endbr(*(u32 *)ip))
 		ip += ENDBR_INSN_SIZE;
-	if (addr != (unsigned long)ip + CALL_INSN_SIZE)
-		return 0;
 
-	return READ_ONCE_NOCHECK(*(unsigned long *)state->sp);
+	return addr == (unsigned long)ip + CALL_INSN_SIZE;
 }
-#else
-static inline unsigned long bpf_skipped_caller(const struct unwind_state *state,
-					       unsigned long addr)
+
+static inline bool bpf_is_entry(unsigned long addr)
 {
-	return 0;
+	const struct bpf_prog *prog = bpf_frame_prog(addr, false);
+
+	return prog && bpf_is_entry_of(prog, addr);
 }
+
+/*
+ * Go on to the next frame. The unwinder, which knows nothing of BPF functions,
+ * would take the frame pointer of the caller for that of the function, and miss
+ * the caller; where that is C, its frame pointer can have any value.
+ */
+static inline void bpf_unwind_next_frame(struct unwind_state *state, bool at_entry)
+{
+#ifdef CONFIG_UNWINDER_ORC
+	if (at_entry) {
+		state->ip = READ_ONCE_NOCHECK(*(unsigned long *)state->sp);
+		state->sp += sizeof(long);
+		return;
+	}
 #endif
+	unwind_next_frame(state);
+}
 
 #endif /* _ARCH_X86_NET_BPF_STACK_H */

@@ -130,6 +130,66 @@ static void say_text(struct say_bpf *skel, const char *text)
 	snprintf(skel->bss->text, sizeof(skel->bss->text), "%s", text);
 }
 
+#define KPTR_RESTRICT	"/proc/sys/kernel/kptr_restrict"
+
+/* Loads of constants right before a call, in what the kernel shows of the program */
+static int count_loads(__u32 id, int *nr_zero)
+{
+	struct bpf_insn insns[512] = {};
+	struct bpf_prog_info info = {
+		.xlated_prog_insns = (unsigned long)insns,
+		.xlated_prog_len = sizeof(insns),
+	};
+	__u32 len = sizeof(info);
+	int fd, i, n = 0;
+
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 || bpf_prog_get_info_by_fd(fd, &info, &len))
+		return -1;
+	close(fd);
+	*nr_zero = 0;
+	for (i = 0; i + 2 < ARRAY_SIZE(insns); i++) {
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || insns[i].src_reg ||
+		    insns[i + 2].code != (BPF_JMP | BPF_CALL))
+			continue;
+		n++;
+		*nr_zero += !insns[i].imm && !insns[i + 1].imm;
+	}
+	return n;
+}
+
+static int shows_no_address(void *arg)
+{
+	int n, nr_zero;
+
+	if (keep_only_caps(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_BPF))
+		return 1;
+	n = count_loads(*(__u32 *)arg, &nr_zero);
+	return n > 0 && nr_zero == n ? 0 : 2;
+}
+
+/* The verifier loads the address of the program for the kfuncs that print */
+TEST_F(security, dump_shows_no_address_of_the_kernel)
+{
+	__u32 id = prog_id(self->fd);
+	int status, nr_zero;
+	pid_t pid;
+
+	SKIP_UNLESS_OURS("addresses are not shown");
+	ASSERT_TRUE(write_file(KPTR_RESTRICT, "1"));
+	EXPECT_LT(0, count_loads(id, &nr_zero));
+	EXPECT_EQ(0, nr_zero);
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(shows_no_address(&id));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_TRUE(write_file(KPTR_RESTRICT, "0"));
+}
+
 /* In pages that have just held the text of the other, and been given back */
 TEST_F(security, text_of_one_program_never_comes_out_of_another)
 {

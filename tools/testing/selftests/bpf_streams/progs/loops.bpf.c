@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loops that the verifier must not follow to their end: those whose names begin with
+ * ends_ come to one, and load; those that begin with endless_ may not, and are refused.
+ * Most are written by hand, as the compiler makes something else of them.
+ */
+#include "res_lock_rules.bpf.h"
+
+#define __naked __attribute__((naked))
+
+extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __ksym;
+extern int *bpf_iter_num_next(struct bpf_iter_num *it) __ksym;
+extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
+
+/* The iterator at fp - @at: 8 bytes */
+#define NEW(at)		"r1 = r10; r1 += -" #at "; w2 = 0; w3 = 10; call %[bpf_iter_num_new];"
+#define NEXT(at)	"r1 = r10; r1 += -" #at "; call %[bpf_iter_num_next];"
+#define DESTROY(at)	"r1 = r10; r1 += -" #at "; call %[bpf_iter_num_destroy];"
+#define RANDOM		"call %[bpf_get_prandom_u32];"
+#define LOOP		"r1 = 10; r2 = %[callback] ll; r3 = r10; r3 += -8; r4 = 0; call %[bpf_loop];"
+#define EXIT		"r0 = 0; exit;"
+
+#define FUNCTIONS							\
+	[bpf_iter_num_new] "i"(bpf_iter_num_new),			\
+	[bpf_iter_num_next] "i"(bpf_iter_num_next),			\
+	[bpf_iter_num_destroy] "i"(bpf_iter_num_destroy),		\
+	[bpf_get_prandom_u32] "i"(bpf_get_prandom_u32),			\
+	[bpf_loop] "i"(bpf_loop), [callback] "i"(callback)
+
+static long callback(__u32 i, __u64 *seen)
+{
+	*seen = 1;
+	return 0;
+}
+
+__u64 n;
+
+/* --- an iterator that is new in each turn --- */
+
+SEC("?syscall")
+__naked int endless_new_iterator(void)
+{
+	asm volatile(
+	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+	"2:" DESTROY(8) EXIT
+	:: FUNCTIONS);
+}
+
+/* What the loop does besides must make no difference */
+SEC("?syscall")
+__naked int endless_new_iterator_that_counts(void)
+{
+	asm volatile(
+	"r6 = %[n] ll;"
+	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8)
+	"r1 = *(u64 *)(r6 + 0); r1 += 1; *(u64 *)(r6 + 0) = r1; goto 1b;"
+	"2:" DESTROY(8) EXIT
+	:: FUNCTIONS, [n] "i"(&n));
+}
+
+/* Within the loop of another iterator, which nobody asks for more */
+SEC("?syscall")
+__naked int endless_new_iterator_within_another(void)
+{
+	asm volatile(
+	NEW(16) NEXT(16) "if r0 == 0 goto 3f;"
+	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+	"2:" DESTROY(8)
+	"3:" DESTROY(16) EXIT
+	:: FUNCTIONS);
+}
+
+/* Only one way through the loop makes it anew */
+SEC("?syscall")
+__naked int endless_iterator_that_is_exchanged(void)
+{
+	asm volatile(
+	NEW(8)
+	"1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 != 0 goto 2f; goto 1b;"
+	"2:" DESTROY(8) NEW(8) "goto 1b;"
+	"3:" DESTROY(8) EXIT
+	:: FUNCTIONS);
+}
+
+/* The two ways meet before they go round */
+SEC("?syscall")
+__naked int endless_iterator_that_is_exchanged_before(void)
+{
+	asm volatile(
+	NEW(8)
+	"1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 == 0 goto 2f;"
+	DESTROY(8) NEW(8)
+	"2:" RANDOM "if r0 == 7 goto 4f; r6 = 0;"
+	"4: r6 = 0; goto 1b;"
+	"3:" DESTROY(8) EXIT
+	:: FUNCTIONS);
+}
+
+/* In a function that is called again and again */
+static __naked __noinline int one_element(void)
+{
+	asm volatile(
+	NEW(8) NEXT(8) "if r0 == 0 goto 1f;" DESTROY(8) "r0 = 1; exit;"
+	"1:" DESTROY(8) EXIT
+	:: FUNCTIONS);
+}
+
+SEC("?syscall")
+__naked int endless_calls_of_a_function_with_an_iterator(void)
+{
+	asm volatile(
+	"1: call %[one_element]; if r0 != 0 goto 1b;" EXIT
+	:: [one_element] "i"(one_element));
+}
+
+SEC("?syscall")
+__naked int endless_with_lock_held(void)
+{
+	asm volatile(
+	"r6 = %[lock_a] ll; r1 = r6; r2 = r10; r2 += -24; call %[bpf_res_spin_lock_irqsave];"
+	"w0 = w0; if w0 != 0 goto 3f;"
+	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+	"2:" DESTROY(8)
+	"r1 = r6; r2 = r10; r2 += -24; call %[bpf_res_spin_unlock_irqrestore];"
+	"3:" EXIT
+	:: FUNCTIONS, [lock_a] "i"(&lock_a),
+	   [bpf_res_spin_lock_irqsave] "i"(bpf_res_spin_lock_irqsave),
+	   [bpf_res_spin_unlock_irqrestore] "i"(bpf_res_spin_unlock_irqrestore));
+}
+
+/* --- around a function that calls callbacks --- */
+
+SEC("?syscall")
+__naked int endless_around_bpf_loop(void)
+{
+	asm volatile(
+	"r1 = 0; *(u64 *)(r10 - 8) = r1;"
+	"1:" LOOP "goto 1b;"
+	:: FUNCTIONS);
+}
+
+/* Ends if there is no callback, and not if there is one */
+SEC("?syscall")
+__naked int endless_unless_nothing_is_called(void)
+{
+	asm volatile(
+	"1: r1 = 0; *(u64 *)(r10 - 8) = r1;" LOOP
+	"r1 = *(u64 *)(r10 - 8); if r1 != 0 goto 1b;" EXIT
+	:: FUNCTIONS);
+}
+
+/* --- what ends --- */
+
+SEC("?syscall")
+int ends_iterators_within_iterators(void *ctx)
+{
+	int i, j, k;
+
+	bpf_for(i, 0, 10) {
+		n++;
+		bpf_for(j, 0, i) {
+			bpf_for(k, 0, 10)
+				n += k;
+			if (n & 1)
+				continue;
+			bpf_for(k, 0, 10)
+				n -= k;
+		}
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int ends_iterator_within_bounded_loop(void *ctx)
+{
+	int i, j;
+
+	for (i = 0; i < 10; i++) {
+		bpf_for(j, 0, 1000)
+			n += i;
+	}
+	return 0;
+}
+
+SEC("?syscall")
+int ends_iterator_within_may_goto(void *ctx)
+{
+	int j;
+
+	while (can_loop) {
+		bpf_for(j, 0, 10)
+			n++;
+	}
+	return 0;
+}
+
+static long iterating(__u32 i, void *ctx)
+{
+	int j;
+
+	bpf_for(j, 0, 10)
+		n++;
+	return 0;
+}
+
+SEC("?syscall")
+int ends_iterator_within_callback(void *ctx)
+{
+	bpf_loop(100, iterating, NULL, 0);
+	return 0;
+}
+
+static long looping(__u32 i, void *ctx)
+{
+	__u64 seen = 0;
+
+	bpf_loop(10, callback, &seen, 0);
+	n += seen;
+	return 0;
+}
+
+SEC("?syscall")
+int ends_callback_within_callback(void *ctx)
+{
+	bpf_loop(100, looping, NULL, 0);
+	return 0;
+}
+
+SEC("?syscall")
+int ends_callbacks_within_iterator(void *ctx)
+{
+	__u64 seen = 0;
+	int i;
+
+	bpf_for(i, 0, 10) {
+		bpf_loop(10, callback, &seen, 0);
+		bpf_loop(n, callback, &seen, 0);
+	}
+	return seen;
+}
+
+/* Each turn calls next() for the iterator of the outer loop */
+SEC("?syscall")
+__naked int ends_new_iterator_in_each_turn_of_another(void)
+{
+	asm volatile(
+	NEW(16)
+	"1:" NEXT(16) "if r0 == 0 goto 3f;"
+	NEW(8) NEXT(8) "if r0 == 0 goto 2f; r7 = 1;"
+	"2:" DESTROY(8) "goto 1b;"
+	"3:" DESTROY(16) EXIT
+	:: FUNCTIONS);
+}
+
+SEC("?syscall")
+int ends_iterator_with_lock_held(void *ctx)
+{
+	unsigned long flags;
+	int i;
+
+	if (bpf_res_spin_lock_irqsave(&lock_a, &flags))
+		return 0;
+	bpf_for(i, 0, 10)
+		n += i;
+	bpf_res_spin_unlock_irqrestore(&lock_a, &flags);
+	return 0;
+}

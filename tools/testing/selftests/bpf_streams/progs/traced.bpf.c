@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs whose functions are traced (fentry, fexit): loops without a bound in them,
+ * dumps of the stack, exceptions. And loops of few but long turns.
+ */
+#include "runtime.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+extern void bpf_throw(__u64 cookie) __ksym;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__type(value, __u64);
+} elems SEC(".maps");
+
+__u64 turns, traced, filled;
+/* For a test that has failed already: nobody else ends the loop */
+volatile int stop;
+
+/* Called by C, which uses the frame pointer for what it likes */
+static long endless_cb(struct bpf_map *map, int *key, __u64 *value, void *ctx)
+{
+	while (can_loop && !stop)
+		turns++;
+	return 1;
+}
+
+SEC("syscall")
+int endless_each(void *ctx)
+{
+	bpf_for_each_map_elem(&elems, endless_cb, NULL, 0);
+	return 0;
+}
+
+SEC("?fexit/endless_cb")
+int BPF_PROG(on_endless_cb)
+{
+	traced++;
+	return 0;
+}
+
+/*
+ * Takes more may_gotos than a CPU passes between two looks at the time. Not at each
+ * tick: on a slow machine nothing else would run.
+ */
+int busy_cpu = -1;
+__u64 busy_loops = 70000;
+
+SEC("?fentry/sched_tick")
+int BPF_PROG(on_tick)
+{
+	__u64 left = busy_loops;
+
+	if ((int)bpf_get_smp_processor_id() != busy_cpu || traced++ % 16)
+		return 0;
+	while (can_loop && left)
+		left--;
+	filled++;
+	return 0;
+}
+
+static long dumping_cb(struct bpf_map *map, int *key, __u64 *value, void *ctx)
+{
+	bpf_stream_print_stack(STDERR);
+	turns++;
+	return 1;
+}
+
+SEC("syscall")
+int dumping_each(void *ctx)
+{
+	bpf_for_each_map_elem(&elems, dumping_cb, NULL, 0);
+	return 0;
+}
+
+SEC("?fexit/dumping_cb")
+int BPF_PROG(on_dumping_cb)
+{
+	traced++;
+	return 0;
+}
+
+/* Dumps in a function that has been called, and has no frame yet */
+SEC("?fentry/dumping_cb")
+int BPF_PROG(before_dumping_cb)
+{
+	traced++;
+	bpf_stream_print_stack(STDERR);
+	return 0;
+}
+
+static int long_turn_cb(__u32 i, void *ctx)
+{
+	__sync_fetch_and_add(&filled, 1);
+	return 0;
+}
+
+SEC("syscall")
+int long_turns(void *ctx)
+{
+	while (can_loop && !stop) {
+		bpf_loop(1 << 20, long_turn_cb, NULL, 0);
+		turns++;
+	}
+	return 0;
+}
+
+/* A constant would make the verifier go through all turns */
+__u64 refill_loops = 200000;
+
+/* Leaves as much for the next program on the CPU as there is */
+SEC("syscall")
+int refill(void *ctx)
+{
+	__u64 left = refill_loops;
+
+	while (can_loop && left)
+		left--;
+	filled++;
+	return 0;
+}
+
+int x = 1;
+
+static __noinline int throwing(int n)
+{
+	turns += n;
+	if (x)
+		bpf_throw(5);
+	return n;
+}
+
+SEC("syscall")
+int thrower(void *ctx)
+{
+	return throwing(1) + throwing(2);
+}
+
+SEC("?fexit/throwing")
+int BPF_PROG(on_throwing)
+{
+	traced++;
+	return 0;
+}

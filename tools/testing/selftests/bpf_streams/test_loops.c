@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loops that the verifier does not follow to their end: it must know that they come
+ * to one. The programs tell by their names.
+ */
+#include "../kselftest_harness.h"
+#include "streams_test.h"
+#include "loops.skel.h"
+
+#define ENDS	"ends_"
+#define ENDLESS	"endless_"
+
+/* What the verifier says of errors, and not of each instruction */
+#define LOG_ERRORS	4
+
+static char log_buf[64 * 1024];
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+/* Loads the n-th program alone: its name, or NULL if there are no more */
+static const char *load_nth(struct loops_bpf **skel, int n, __u32 flags, int *err)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts,
+		    .kernel_log_buf = log_buf,
+		    .kernel_log_size = sizeof(log_buf),
+		    .kernel_log_level = LOG_ERRORS);
+	struct bpf_program *prog = NULL;
+
+	*skel = loops_bpf__open_opts(&opts);
+	if (!*skel)
+		return NULL;
+	do {
+		prog = bpf_object__next_program((*skel)->obj, prog);
+	} while (prog && n--);
+	if (!prog)
+		return NULL;
+
+	bpf_program__set_autoload(prog, true);
+	bpf_program__set_flags(prog, bpf_program__flags(prog) | flags);
+	log_buf[0] = '\0';
+	quiet_libbpf(true);
+	*err = loops_bpf__load(*skel);
+	quiet_libbpf(false);
+	return bpf_program__name(prog);
+}
+
+/* Is that what must become of the program? */
+static bool verdict_is_right(const char *name, int err)
+{
+	if (begins(name, ENDS))
+		return !err;
+
+	return begins(name, ENDLESS) && err &&
+	       (strstr(log_buf, "infinite loop detected") ||
+		strstr(log_buf, "BPF program is too large") ||
+		strstr(log_buf, "jumps is too complex"));
+}
+
+FIXTURE(loops)
+{
+};
+
+FIXTURE_VARIANT(loops)
+{
+	__u32 flags;
+};
+
+/* The verifier keeps states at some instructions, or at each that it may */
+FIXTURE_VARIANT_ADD(loops, with_some_states) { .flags = 0 };
+FIXTURE_VARIANT_ADD(loops, with_all_states) { .flags = BPF_F_TEST_STATE_FREQ };
+
+FIXTURE_SETUP(loops)
+{
+}
+
+FIXTURE_TEARDOWN(loops)
+{
+}
+
+TEST_F(loops, that_end_are_accepted_and_no_others)
+{
+	struct loops_bpf *skel;
+	const char *name;
+	int n, err;
+
+	SKIP_UNLESS_OURS("endless loops are refused");
+	for (n = 0; (name = load_nth(&skel, n, variant->flags, &err)); n++) {
+		EXPECT_TRUE(verdict_is_right(name, err))
+			TH_LOG("%s: %d\n%.2000s", name, err, log_buf);
+		loops_bpf__destroy(skel);
+	}
+	loops_bpf__destroy(skel);
+	EXPECT_LT(10, n);
+}
+
+/* They end as the program says */
+TEST(loops_that_are_accepted_end)
+{
+	struct loops_bpf *skel;
+	const char *name;
+	int n, err;
+
+	SKIP_UNLESS_OURS("endless loops are refused");
+	for (n = 0; (name = load_nth(&skel, n, 0, &err)); n++) {
+		if (begins(name, ENDS)) {
+			struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, name);
+
+			ASSERT_EQ(0, err);
+			EXPECT_LE(0, run(prog))
+				TH_LOG("%s", name);
+		}
+		loops_bpf__destroy(skel);
+	}
+	loops_bpf__destroy(skel);
+}
+
+STREAMS_TEST_MAIN
