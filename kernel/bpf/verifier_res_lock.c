@@ -248,23 +248,28 @@ void bpf_res_locks_print(struct bpf_verifier_env *env,
 
 /* --- Arguments: the lock --- */
 
+/* The messages are those for a bpf_spin_lock, see process_spin_lock(). */
 static int check_lock_offset(struct bpf_verifier_env *env, u32 regno,
 			     const struct btf_record *rec)
 {
 	const struct bpf_reg_state *reg = &cur_regs(env)[regno];
+	struct bpf_map *map = reg->type == PTR_TO_MAP_VALUE ? reg->map_ptr : NULL;
 	s64 off = reg->off + reg->var_off.value;
 
 	if (!tnum_is_const(reg->var_off)) {
-		verbose(env, "R%d has to point to bpf_res_spin_lock at a constant offset\n",
+		verbose(env,
+			"R%d doesn't have constant offset. bpf_res_spin_lock has to be at the constant offset\n",
 			regno);
 		return -EINVAL;
 	}
+	if (map && !map->btf) {
+		verbose(env, "map '%s' has to have BTF in order to use bpf_res_spin_lock\n",
+			map->name);
+		return -EINVAL;
+	}
 	if (!btf_record_has_field(rec, BPF_RES_SPIN_LOCK)) {
-		if (reg->type == PTR_TO_MAP_VALUE)
-			verbose(env, "map '%s' has no valid bpf_res_spin_lock\n",
-				reg->map_ptr->name);
-		else
-			verbose(env, "allocated object has no valid bpf_res_spin_lock\n");
+		verbose(env, "%s '%s' has no valid bpf_res_spin_lock\n",
+			map ? "map" : "local", map ? map->name : "kptr");
 		return -EINVAL;
 	}
 	if (off != rec->res_spin_lock_off) {
@@ -286,7 +291,8 @@ static int check_take(struct bpf_verifier_env *env, const struct bpf_held_res_lo
 		return -EINVAL;
 	}
 	if (held) {
-		verbose(env, "%s of a lock that is held (AA deadlock), taken at insn %u\n",
+		verbose(env,
+			"%s of the same lock again, AA deadlock detected: it was taken at insn %u\n",
 			name, held->insn_idx);
 		return -EINVAL;
 	}
@@ -304,21 +310,21 @@ static int check_release(struct bpf_verifier_env *env, const struct bpf_held_res
 	const struct bpf_held_res_lock *last = last_held(env);
 	const char *name = unlock_name(lock->irq);
 
-	if (!last) {
-		verbose(env, "%s without holding a lock\n", name);
+	if (!last && !env->cur_state->active_lock.ptr) {
+		verbose(env, "%s without taking a lock\n", name);
 		return -EINVAL;
 	}
-	if (!find_held(env, lock)) {
-		verbose(env, "%s of a lock that is not held\n", name);
+	if (!last || !find_held(env, lock)) {
+		verbose(env, "%s: unlock of different lock, this one is not held\n", name);
 		return -EINVAL;
 	}
 	if (!same_lock(last, lock)) {
-		verbose(env, "%s out of order, the lock taken last is that of insn %u\n",
+		verbose(env, "%s cannot be out of order, the lock taken last is that of insn %u\n",
 			name, last->insn_idx);
 		return -EINVAL;
 	}
 	if (last->irq != lock->irq) {
-		verbose(env, "%s of a lock that was taken by %s at insn %u\n",
+		verbose(env, "%s: unlock of different lock, this one was taken by %s at insn %u\n",
 			name, lock_name(last->irq), last->insn_idx);
 		return -EINVAL;
 	}
@@ -344,7 +350,7 @@ int bpf_res_lock_check_arg(struct bpf_verifier_env *env, u32 func_id, u32 regno,
 	int err;
 
 	if (reg->type != PTR_TO_MAP_VALUE && reg->type != (PTR_TO_BTF_ID | MEM_ALLOC)) {
-		verbose(env, "arg#%d is %s, expected pointer to map value or allocated object\n",
+		verbose(env, "arg#%d is %s, it doesn't point to map value or allocated object\n",
 			regno - 1, reg_type_str(env, reg->type));
 		return -EINVAL;
 	}
@@ -392,7 +398,7 @@ int bpf_irq_flag_check_free(struct bpf_verifier_env *env,
 		return 0;
 	}
 
-	verbose(env, "no room for an irq flag at arg#1, there is %s\n", what);
+	verbose(env, "expected uninitialized irq flag as arg#1, there is %s\n", what);
 
 	return -EINVAL;
 }
@@ -414,7 +420,7 @@ int bpf_irq_flag_check_last(struct bpf_verifier_env *env,
 		return 0;
 
 	if (spi < 0 || state->stack[spi].slot_type[0] != STACK_IRQ_FLAG) {
-		verbose(env, "arg#1 is no irq flag that was saved and is not yet restored\n");
+		verbose(env, "expected an initialized irq flag as arg#1\n");
 		return -EINVAL;
 	}
 	if (last->frameno != state->frameno || last->spi != spi) {

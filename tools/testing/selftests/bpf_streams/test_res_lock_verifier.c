@@ -441,7 +441,7 @@ TEST(flag_is_restored_from_where_it_is)
 	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
 		EXPECT_GT(0, load_irq(wrong[i])) TH_LOG("%d", wrong[i]);
 		EXPECT_TRUE(logged("cannot pass in irq flag at an offset=") ||
-			    logged("arg#1 is no irq flag that"))
+			    logged("expected an initialized irq flag as arg#1"))
 			TH_LOG("%d: %s", wrong[i], log_buf);
 	}
 }
@@ -550,6 +550,21 @@ TEST(value_has_one_lock_of_one_kind)
 			TH_LOG("%s", log_buf);
 		close(map);
 	}
+}
+
+TEST(map_needs_btf_for_lock)
+{
+	int map = create_keys(2);
+	struct code c = {};
+
+	ASSERT_LE(0, map);
+	emit_map(&c, BPF_REG_1, map, true, 0);
+	emit(&c, raw_kfunc_call("bpf_res_spin_lock"));
+	emit(&c, BPF_EXIT_INSN());
+	EXPECT_GT(0, load(&c, BPF_PROG_TYPE_SYSCALL));
+	EXPECT_TRUE(logged("map 'keys' has to have BTF in order to use bpf_res_spin_lock"))
+		TH_LOG("%s", log_buf);
+	close(map);
 }
 
 /* The kernel keeps the lock to itself */

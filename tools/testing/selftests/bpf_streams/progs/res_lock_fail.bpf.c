@@ -8,8 +8,11 @@
 #define REFUSED(message) __attribute__((btf_decl_tag("refused: " message)))
 #define __naked		__attribute__((naked))
 
-#define NOT_HELD	"without holding a lock"
-#define NOT_RESTORED	"arg#1 is no irq flag that was saved and is not yet restored"
+#define NO_POINTER	"it doesn't point to map value or allocated object"
+#define AGAIN		" of the same lock again, AA deadlock detected"
+#define NOT_HELD	"without taking a lock"
+#define DIFFERENT	"unlock of different lock, this one is not held"
+#define NOT_RESTORED	"expected an initialized irq flag as arg#1"
 #define LIVE_FLAG	"while its lock is held"
 #define NO_CALLS	"function calls are not allowed while holding a lock"
 
@@ -74,14 +77,14 @@ extern int bpf_rbtree_add_impl(struct bpf_rb_root *root, struct bpf_rb_node *nod
 /* --- the lock --- */
 
 SEC("?tc")
-REFUSED("arg#0 is ptr_or_null_, expected pointer to map value or allocated object")
+REFUSED("arg#0 is ptr_or_null_, " NO_POINTER)
 int lock_may_be_null(struct __sk_buff *skb)
 {
 	return bpf_res_spin_lock(&obj_new(struct node)->lock);
 }
 
 SEC("?tc")
-REFUSED("arg#0 is fp, expected pointer to map value or allocated object")
+REFUSED("arg#0 is fp, " NO_POINTER)
 int lock_on_stack(struct __sk_buff *skb)
 {
 	struct bpf_res_spin_lock lock = {};
@@ -90,7 +93,7 @@ int lock_on_stack(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("arg#0 is scalar, expected pointer to map value or allocated object")
+REFUSED("arg#0 is scalar, " NO_POINTER)
 int lock_is_a_number(struct __sk_buff *skb)
 {
 	return bpf_res_spin_lock((void *)(long)skb->len);
@@ -106,7 +109,7 @@ int lock_elsewhere(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("R1 has to point to bpf_res_spin_lock at a constant offset")
+REFUSED("R1 doesn't have constant offset. bpf_res_spin_lock has to be at the constant offset")
 int lock_somewhere(struct __sk_buff *skb)
 {
 	struct elem *e = elem(0);
@@ -126,7 +129,7 @@ int lock_of_another_kind(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("allocated object has no valid bpf_res_spin_lock")
+REFUSED("local 'kptr' has no valid bpf_res_spin_lock")
 int lock_of_another_object(struct __sk_buff *skb)
 {
 	struct listed *l = obj_new(struct listed);
@@ -194,7 +197,7 @@ int helper_writes_lock(struct __sk_buff *skb)
 /* --- who takes, and how often --- */
 
 SEC("?tc")
-REFUSED("bpf_res_spin_lock of a lock that is held (AA deadlock), taken at insn")
+REFUSED("bpf_res_spin_lock" AGAIN ": it was taken at insn")
 int takes_twice(struct __sk_buff *skb)
 {
 	if (bpf_res_spin_lock(&lock_a))
@@ -206,7 +209,7 @@ int takes_twice(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_lock_irqsave of a lock that is held (AA deadlock)")
+REFUSED("bpf_res_spin_lock_irqsave" AGAIN)
 int takes_twice_between_others(struct __sk_buff *skb)
 {
 	struct elem *e = elem(0);
@@ -226,7 +229,7 @@ int takes_twice_between_others(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_lock of a lock that is held (AA deadlock)")
+REFUSED("bpf_res_spin_lock" AGAIN)
 int takes_twice_in_object(struct __sk_buff *skb)
 {
 	struct node *n = obj_new(struct node);
@@ -338,7 +341,7 @@ int forgets_one(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock out of order, the lock taken last is that of insn")
+REFUSED("bpf_res_spin_unlock cannot be out of order, the lock taken last is that of insn")
 int out_of_order(struct __sk_buff *skb)
 {
 	if (bpf_res_spin_lock(&lock_a))
@@ -353,7 +356,7 @@ int out_of_order(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock_irqrestore out of order, the lock taken last is that of insn")
+REFUSED("bpf_res_spin_unlock_irqrestore cannot be out of order, the lock taken last is that of insn")
 int irq_out_of_order(struct __sk_buff *skb)
 {
 	unsigned long f1, f2;
@@ -370,7 +373,7 @@ int irq_out_of_order(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int releases_another(struct __sk_buff *skb)
 {
 	if (bpf_res_spin_lock(&lock_a))
@@ -381,7 +384,7 @@ int releases_another(struct __sk_buff *skb)
 
 /* The same key, but who knows? */
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int releases_another_element(struct __sk_buff *skb)
 {
 	struct elem *e1 = elem(0), *e2 = elem(0);
@@ -395,7 +398,7 @@ int releases_another_element(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int releases_another_object(struct __sk_buff *skb)
 {
 	struct node *n1, *n2;
@@ -416,7 +419,7 @@ int releases_another_object(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that was taken by bpf_res_spin_lock_irqsave at insn")
+REFUSED("bpf_res_spin_unlock: unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
 int unlock_of_irq_lock(struct __sk_buff *skb)
 {
 	unsigned long flags;
@@ -428,7 +431,7 @@ int unlock_of_irq_lock(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock_irqrestore of a lock that was taken by bpf_res_spin_lock at insn")
+REFUSED("bpf_res_spin_unlock_irqrestore: unlock of different lock, this one was taken by bpf_res_spin_lock at insn")
 int irq_unlock_of_lock(struct __sk_buff *skb)
 {
 	unsigned long flags = 0;
@@ -439,10 +442,42 @@ int irq_unlock_of_lock(struct __sk_buff *skb)
 	return 0;
 }
 
+/* One kind of lock is held, and the other released */
+SEC("?tc")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
+int unlock_under_spin_lock(struct __sk_buff *skb)
+{
+	struct plain *p;
+	int key = 0;
+
+	p = bpf_map_lookup_elem(&plain, &key);
+	if (!p)
+		return 0;
+	bpf_spin_lock(&p->lock);
+	bpf_res_spin_unlock(&lock_a);
+	bpf_spin_unlock(&p->lock);
+	return 0;
+}
+
+SEC("?tc")
+REFUSED("bpf_spin_unlock of different lock")
+int spin_unlock_under_lock(struct __sk_buff *skb)
+{
+	struct plain *p;
+	int key = 0;
+
+	p = bpf_map_lookup_elem(&plain, &key);
+	if (!p || bpf_res_spin_lock(&lock_a))
+		return 0;
+	bpf_spin_unlock(&p->lock);
+	bpf_res_spin_unlock(&lock_a);
+	return 0;
+}
+
 /* --- the irq flag --- */
 
 SEC("?tc")
-REFUSED("arg#1 expected pointer to an irq flag on the stack")
+REFUSED("arg#1 doesn't point to an irq flag on stack")
 int flag_not_on_stack(struct __sk_buff *skb)
 {
 	struct elem *e = elem(0);
@@ -469,7 +504,7 @@ int flag_at_variable_offset(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("no room for an irq flag at arg#1, there is the irq flag of another lock")
+REFUSED("expected uninitialized irq flag as arg#1, there is the irq flag of another lock")
 int flag_of_two(struct __sk_buff *skb)
 {
 	unsigned long flags;
@@ -483,7 +518,7 @@ int flag_of_two(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("no room for an irq flag at arg#1, there is an iterator")
+REFUSED("expected uninitialized irq flag as arg#1, there is an iterator")
 int flag_in_iterator(struct __sk_buff *skb)
 {
 	struct bpf_iter_num it;
@@ -496,7 +531,7 @@ int flag_in_iterator(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("no room for an irq flag at arg#1, there is a dynptr")
+REFUSED("expected uninitialized irq flag as arg#1, there is a dynptr")
 int flag_in_dynptr(struct __sk_buff *skb)
 {
 	struct bpf_dynptr ptr;
@@ -837,7 +872,7 @@ static long outer_cb(struct bpf_map *map, const int *key, struct elem *e, void *
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int values_of_callbacks(struct __sk_buff *skb)
 {
 	bpf_for_each_map_elem(&elems, outer_cb, NULL, 0);
@@ -847,7 +882,7 @@ int values_of_callbacks(struct __sk_buff *skb)
 /* --- loops --- */
 
 SEC("?tc")
-REFUSED("bpf_res_spin_lock of a lock that is held (AA deadlock)")
+REFUSED("bpf_res_spin_lock" AGAIN)
 int takes_again_in_loop(struct __sk_buff *skb)
 {
 	int i;
@@ -961,7 +996,7 @@ __naked int one_or_none(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 __naked int this_map_or_that(void)
 {
 	PATHS("",
@@ -971,7 +1006,7 @@ __naked int this_map_or_that(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 __naked int this_element_or_that(void)
 {
 	PATHS(FIND_LOCK "r6 = r0;" FIND_LOCK "r7 = r0;",
@@ -981,7 +1016,7 @@ __naked int this_element_or_that(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that was taken by bpf_res_spin_lock_irqsave at insn")
+REFUSED("bpf_res_spin_unlock: unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
 __naked int this_kind_or_that(void)
 {
 	PATHS("r6 = r10; r6 += -8;",
@@ -991,7 +1026,7 @@ __naked int this_kind_or_that(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 __naked int this_below_or_that(void)
 {
 	PATHS("",
@@ -1002,7 +1037,7 @@ __naked int this_below_or_that(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock of a lock that is not held")
+REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 __naked int this_on_top_or_that(void)
 {
 	PATHS("",
