@@ -264,24 +264,37 @@ TEST_F(error, arguments_after_a_long_string_are_e2big)
 	close(kmsg);
 }
 
-TEST(no_arguments_may_be_null)
+static char log_buf[16384];
+
+/* Not even where there are no arguments */
+static void expect_null_refused(struct __test_metadata *_metadata, bool impl)
 {
-	struct errors_bpf *skel = errors_bpf__open();
-	char buf[100] = {};
-	struct raw_args args;
-	int fd;
+	LIBBPF_OPTS(bpf_object_open_opts, opts,
+		    .kernel_log_buf = log_buf,
+		    .kernel_log_size = sizeof(log_buf),
+		    .kernel_log_level = 1);
+	struct errors_bpf *skel = errors_bpf__open_opts(&opts);
+	struct bpf_program *prog, *it;
 
 	ASSERT_NE(NULL, skel);
-	SKIP_UNLESS_OURS("NULL for no arguments");
-	bpf_program__set_autoload(skel->progs.no_args, true);
-	ASSERT_EQ(0, errors_bpf__load(skel));
-	fd = bpf_program__fd(skel->progs.no_args);
-	ASSERT_EQ(0, run_prog(fd, &args, sizeof(args)));
-	EXPECT_LE(0, args.err);
-	EXPECT_LE(0, args.err_impl);
-	EXPECT_LE(13, stream_read(fd, STDOUT, buf, sizeof(buf)));
-	EXPECT_EQ(0, strncmp(buf, "no arguments\n", 13));
+	prog = impl ? skel->progs.null_is_no_array_impl : skel->progs.null_is_no_array;
+	bpf_object__for_each_program(it, skel->obj)
+		bpf_program__set_autoload(it, it == prog);
+
+	log_buf[0] = '\0';
+	quiet_libbpf(true);
+	EXPECT_EQ(-EACCES, errors_bpf__load(skel));
+	quiet_libbpf(false);
+	EXPECT_NE(NULL, strstr(log_buf, "Possibly NULL pointer passed to trusted arg2"))
+		TH_LOG("%s", log_buf);
 	errors_bpf__destroy(skel);
+}
+
+TEST(arguments_are_not_null)
+{
+	SKIP_UNLESS_OURS("what is refused, and how");
+	expect_null_refused(_metadata, false);
+	expect_null_refused(_metadata, true);
 }
 
 static void expect_printed(struct __test_metadata *_metadata, struct bpf_program *prog,
@@ -301,7 +314,7 @@ TEST(one_call_may_print_several_texts)
 	struct bpf_program *prog;
 
 	ASSERT_NE(NULL, skel);
-	SKIP_UNLESS_OURS("NULL for no arguments");
+	SKIP_UNLESS_OURS("one call for several texts");
 	bpf_program__set_autoload(skel->progs.one_length, true);
 	bpf_program__set_autoload(skel->progs.two_lengths, true);
 	bpf_program__set_autoload(skel->progs.several_lengths, true);

@@ -101,16 +101,15 @@ int null_args(struct raw_args *ctx)
 static const char fmt_plain[] = "no arguments\n";
 
 SEC("?syscall")
-int no_args(struct raw_args *ctx)
+int null_is_no_array(struct raw_args *ctx)
 {
-	ctx->err = 1;
-	ctx->err_impl = 1;
-	if (bpf_ksym_exists(bpf_stream_vprintk___test))
-		ctx->err = bpf_stream_vprintk___test(STDOUT, fmt_plain, NULL, 0);
-	if (bpf_ksym_exists(bpf_stream_vprintk_impl___test))
-		ctx->err_impl = bpf_stream_vprintk_impl___test(STDOUT, fmt_plain,
-							       NULL, 0, NULL);
-	return 0;
+	return bpf_stream_vprintk___test(STDOUT, fmt_plain, NULL, 0);
+}
+
+SEC("?syscall")
+int null_is_no_array_impl(struct raw_args *ctx)
+{
+	return bpf_stream_vprintk_impl___test(STDOUT, fmt_plain, NULL, 0, NULL);
 }
 
 static const char text_short[] = "short\n";
@@ -134,8 +133,9 @@ SEC("?syscall")
 int one_length(struct bad_format_args *ctx)
 {
 	const char *fmt = ctx->index ? text_other : text_short;
+	__u64 args[1] = {};
 
-	ctx->err = print_chosen(fmt, NULL, 0);
+	ctx->err = print_chosen(fmt, args, 0);
 	return 0;
 }
 
@@ -143,8 +143,9 @@ SEC("?syscall")
 int two_lengths(struct bad_format_args *ctx)
 {
 	const char *fmt = ctx->index ? text_long : text_short;
+	__u64 args[1] = {};
 
-	ctx->err = print_chosen(fmt, NULL, 0);
+	ctx->err = print_chosen(fmt, args, 0);
 	return 0;
 }
 
