@@ -82,7 +82,7 @@ static __always_inline void rqspinlock_push(struct rqspinlock *lock)
 	WRITE_ONCE(held->nr, i + 1);
 	barrier();
 	if (likely(i < RQSPINLOCK_NR_HELD))
-		smp_store_release(&held->locks[i], (unsigned long)lock); /* B */
+		smp_store_release(&held->locks[i], (unsigned long)lock); /* held:C */
 }
 
 static __always_inline void rqspinlock_pop(void)

@@ -85,13 +85,21 @@
  * Barriers
  * --------
  *
- *	A	The wait's number is written before the mark. Pairs with D: who sees
- *		the mark of a later wait sees its number as well.
- *	B	An entry is written after all earlier changes of the table. Pairs with
- *		D: who sees an entry that is newer than the wait sees that the wait is
- *		over.
- *	C	Reads the number before the rest.
- *	D	Reads the last entry and the number again after all the rest.
+ * Those of the table. tools/testing/bpf_streams/litmus/deadlock.litmus has them all:
+ *
+ *	held:A	All that was before the wait is written before its number. Pairs with
+ *		held:D: a reader that sees the number sees nothing of earlier waits.
+ *	held:B	The wait's number is written before the mark. Pairs with held:F: a
+ *		reader that sees the mark of a later wait also sees its number.
+ *	held:C	An entry is written after all earlier changes of the table. Pairs with
+ *		held:E: a reader that sees an entry newer than the wait also sees that
+ *		the wait is over.
+ *	held:D	Reads the number before the rest.
+ *	held:E	Reads the last entry again after all the rest.
+ *	held:F	Reads the number again after the last entry.
+ *
+ * Those of the queue:
+ *
  *	E	A node is initialised before it is found by way of the tail. Pairs with
  *		itself, in the next one's enqueueing.
  *	F	@prev is set before @prev->next: who takes @next in step 2 may write
@@ -192,7 +200,7 @@ static bool held_has(const struct rqspinlock_held *held, unsigned long lock,
 static bool held_deadlocks(const struct rqspinlock_held *ours, unsigned long lock,
 			   const struct rqspinlock_held *other)
 {
-	unsigned int wait = smp_load_acquire(&other->waits); /* C */
+	unsigned int wait = smp_load_acquire(&other->waits); /* held:D */
 	unsigned int nr = READ_ONCE(other->nr);
 	unsigned long waiting;
 
@@ -207,10 +215,11 @@ static bool held_deadlocks(const struct rqspinlock_held *ours, unsigned long loc
 	    !held_has(other, lock, nr - 1))
 		return false;
 
-	smp_rmb(); /* D */
+	smp_rmb(); /* held:E */
+	if (smp_load_acquire(&other->locks[nr - 1]) != waiting) /* held:F */
+		return false;
 
-	return READ_ONCE(other->locks[nr - 1]) == waiting &&
-	       READ_ONCE(other->waits) == wait;
+	return READ_ONCE(other->waits) == wait;
 }
 
 static bool rqspinlock_is_abba(const struct rqspinlock *lock)
@@ -268,8 +277,9 @@ static void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
 	w->tick = w->start;
 
 	/* Whoever interrupts us may count as well. */
+	smp_wmb(); /* held:A */
 	this_cpu_inc(rqspinlock_held.waits);
-	smp_wmb(); /* A */
+	smp_wmb(); /* held:B */
 	rqspinlock_set_waiting(w);
 }
 

@@ -23,7 +23,7 @@ weaken() {
 		s/\bcmpxchg(/cmpxchg_relaxed(/
 		s/\bxchg(/xchg_relaxed(/
 		s/atomic_sub_return(/atomic_sub_return_relaxed(/
-		s/smp_mb();//
+		s/smp_[rw]*mb();//
 		s/smp_store_release(\(.*\), \(.*\))/WRITE_ONCE(*\1, \2)/
 		s/smp_load_acquire(\(.*\))/READ_ONCE(*\1)/
 	}'
@@ -72,6 +72,7 @@ while read -r label; do
 	else
 		point 'not ok' "a test has $label"
 	fi
-done < <(grep -h -o '/\* [a-z]*:[A-Z] \*/' "$kdir"/kernel/bpf/stream*.c | tr -d '/* ' | sort -u)
+done < <(grep -h -o '/\* [a-z]*:[A-Z] \*/' "$kdir"/kernel/bpf/{stream*,rqspinlock}.c \
+		"$kdir"/include/linux/rqspinlock.h | tr -d '/* ' | sort -u)
 echo "1..$points"
 ((failed == 0))
