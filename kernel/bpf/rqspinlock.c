@@ -43,18 +43,49 @@
  *	   being the last, make @prev the last and be done.
  *	3. Link @next and @prev, or make @next head.
  *
- * Each step may have to wait for the steps of a neighbour. So they run with
- * interrupts disabled.
+ * A neighbour that is in the middle of its own steps may be in the way of step 1
+ * or 2. Then the waiter undoes what it has done and tries again. So the steps run
+ * with interrupts disabled, and none of them waits.
  *
  * Every millisecond each waiter, head or not, looks whether the lock is free and
  * takes it out of turn. So nobody depends on a head that cannot run since it was
  * interrupted or its virtual CPU was descheduled. The interrupt may even be the
  * one that waits for a lock which somebody further back in the queue holds.
  *
- * Who cannot queue tries on and on to take the lock: NMIs, as they may have come
- * between two of the steps above; others that interrupt a waiter and find the
- * CPU's node in use; and all on architectures (or kernels for one CPU) without
- * queued spin locks. They make the same checks.
+ * Contexts that cannot queue spin on trylock: NMIs, as there can be several in a
+ * queue's steps; others that interrupt a waiter and find the CPU's node in use; and
+ * all on architectures (or kernels for one CPU) without queued spin locks. They make
+ * the same checks.
+ *
+ * Damaged queues
+ * --------------
+ *
+ * The word may be set to 0 at any time, together with its queue's tail: a hash table
+ * uses the element again, for another key, while programs still wait for its lock
+ * or hold it. The lock then guards the new element, as a bpf_spin_lock does. The
+ * queue falls in two, and nothing tells the last one in the old half that it is the
+ * last. So no context may depend on the queue for more than its place in it:
+ *
+ * - No wait for a neighbour is unbounded. A waiter that cannot leave after
+ *   RQSPINLOCK_LEAVE_TRIES tries abandons its node as it is, after granting the turn
+ *   to @next. Its CPU uses the node again when an RCU grace period has passed, and
+ *   does not queue until then. All who are in a queue are RCU readers, as they have
+ *   preemption disabled, so nobody who was there has a reference to the node then.
+ *   Newcomers do not take one: @lock tells that the node has left their queue, and
+ *   @next is RQSPINLOCK_NODE_LEFT. They become head.
+ * - A waiter whose @prev has left the queue in that way becomes head itself, at its
+ *   next look.
+ * - A tail that refers to no CPU, or to one that is not in the queue, counts as
+ *   none.
+ * - A second head, or none, costs time only: both take the lock by the same atomic
+ *   operation, and those who are not head look every millisecond.
+ *
+ * An ordinary queue is abandoned as well when a neighbour's CPU is stopped for so
+ * long in the middle of its steps. That is as harmless.
+ *
+ * All other waits end by the clock, ktime_get_mono_fast_ns(). It stands still only while
+ * the system is suspended: then one CPU runs, and has each lock that is taken in its
+ * own table.
  *
  * Deadlocks
  * ---------
@@ -100,13 +131,17 @@
  *
  * Those of the queue:
  *
- *	E	A node is initialised before it is found by way of the tail. Pairs with
- *		itself, in the next one's enqueueing.
- *	F	@prev is set before @prev->next: who takes @next in step 2 may write
- *		to the next one's @prev. Pairs with the xchg() of step 2. And @next->prev
- *		is set before @prev->next, in step 3, for the same reason.
- *	G	Who grants the turn is done with the head's node. Pairs with itself, in
- *		the new head's step 1.
+ *	queue:A	A node is initialised before it is found by way of the tail
+ *		(enqueue.litmus).
+ *	queue:B	@prev is set before @prev->next: after its step 2 the one in front may
+ *		write to the @prev of the next one (link.litmus).
+ *	queue:C	The same, in step 3 (unlink.litmus).
+ *	queue:D	What others have written to the head's node comes before the grant of
+ *		the turn, and so before the head uses its node again (grant.litmus).
+ *	queue:E	@lock changes after the former neighbours were linked to each other.
+ *		Pairs with queue:F: a waiter that sees another @lock in the node in
+ *		front also sees its own new @prev (gone.litmus).
+ *	queue:F	Reads @lock of @prev before @prev, once more.
  *
  * Taking the lock is an acquire, releasing it a release operation. The queue does
  * not order anything but itself.
@@ -119,6 +154,7 @@
 #include <linux/irqflags.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate.h>
 #include <linux/rqspinlock.h>
 #include <linux/smp.h>
 #include <linux/time64.h>
@@ -133,6 +169,9 @@
 /* Turns of a loop between two looks at the clock */
 #define RQSPINLOCK_SPINS 128
 
+/* Tries to leave the queue before the node is abandoned: well below a millisecond */
+#define RQSPINLOCK_LEAVE_TRIES 4096
+
 #define RQSPINLOCK_LOCKED_MASK 0xff
 #define RQSPINLOCK_TAIL_SHIFT 8
 
@@ -141,19 +180,27 @@ EXPORT_PER_CPU_SYMBOL_GPL(rqspinlock_held);
 
 /**
  * struct rqspinlock_node - a CPU in the queue for a lock
- * @next: the one behind, if it is known yet
+ * @next: the one behind, if it is known yet; %RQSPINLOCK_NODE_LEFT if abandoned
  * @prev: the one in front, unless we are head
+ * @lock: the lock of the queue that the node is in
  * @tail: what the tail of the lock is when we are last
+ * @gp: grace period after which an abandoned node can be used again
  * @head: it is our turn
- * @busy: the node is in use
+ * @busy: the node is in use, or abandoned
+ * @abandoned: others may still refer to the node
  */
 struct rqspinlock_node {
 	struct rqspinlock_node *next;
 	struct rqspinlock_node *prev;
+	struct rqspinlock *lock;
 	int tail;
+	unsigned long gp;
 	bool head;
 	bool busy;
+	bool abandoned;
 };
+
+#define RQSPINLOCK_NODE_LEFT ((struct rqspinlock_node *)1UL)
 
 static DEFINE_PER_CPU_SHARED_ALIGNED(struct rqspinlock_node, rqspinlock_node);
 
@@ -322,11 +369,37 @@ static bool rqspinlock_ticks(struct rqspinlock_waiter *w)
 	return true;
 }
 
+/*
+ * The node in front of @node, or NULL if that is head. It also becomes head if the one
+ * in front has abandoned the queue, but not if that one has just told it whom to follow
+ * instead, and may be elsewhere by now.
+ */
+static struct rqspinlock_node *
+rqspinlock_front(const struct rqspinlock *lock, struct rqspinlock_node *node)
+{
+	struct rqspinlock_node *prev;
+
+	if (smp_load_acquire(&node->head)) /* the one in front is done with our node */
+		return NULL;
+
+	prev = READ_ONCE(node->prev);
+	if (smp_load_acquire(&prev->lock) == lock || /* queue:F */
+	    READ_ONCE(node->prev) != prev)
+		return prev;
+
+	WRITE_ONCE(node->head, true);
+
+	return NULL;
+}
+
 /* Spin until the lock is ours or there is no hope. @node is NULL without a queue. */
-static int rqspinlock_spin(struct rqspinlock_waiter *w, const struct rqspinlock_node *node)
+static int rqspinlock_spin(struct rqspinlock_waiter *w, struct rqspinlock_node *node)
 {
 	for (;;) {
 		bool ticks = rqspinlock_ticks(w);
+
+		if (node && ticks)
+			rqspinlock_front(w->lock, node);
 
 		if ((!node || READ_ONCE(node->head) || ticks) && rqspinlock_try(w))
 			return 0;
@@ -341,35 +414,62 @@ static int rqspinlock_spin(struct rqspinlock_waiter *w, const struct rqspinlock_
 	}
 }
 
+/* The last one in the queue when the lock's word was @old; not @node itself. */
+static struct rqspinlock_node *
+rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *node, int old)
+{
+	unsigned int cpu = ((u32)old >> RQSPINLOCK_TAIL_SHIFT) - 1;
+	struct rqspinlock_node *last;
+
+	if (cpu >= nr_cpu_ids || !cpu_possible(cpu))
+		return NULL;
+
+	last = per_cpu_ptr(&rqspinlock_node, cpu);
+	if (last == node || READ_ONCE(last->lock) != lock)
+		return NULL;
+
+	return last;
+}
+
+/* Fails if there is no @prev, or if it has just abandoned the queue. */
+static bool rqspinlock_link(struct rqspinlock_node *node, struct rqspinlock_node *prev)
+{
+	if (!prev)
+		return false;
+
+	WRITE_ONCE(node->prev, prev);
+
+	return !cmpxchg(&prev->next, NULL, node); /* queue:B */
+}
+
 static void rqspinlock_enqueue(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
-	struct rqspinlock_node *prev;
 	unsigned long flags;
 	int old, new;
 
 	/* CPU numbers and one must fit. */
 	BUILD_BUG_ON(CONFIG_NR_CPUS >= 1 << (32 - RQSPINLOCK_TAIL_SHIFT));
 
-	node->next = NULL;
-	node->prev = NULL;
-	node->head = false;
+	WRITE_ONCE(node->next, NULL);
+	WRITE_ONCE(node->prev, NULL);
+	WRITE_ONCE(node->head, false);
 	WRITE_ONCE(node->tail, (smp_processor_id() + 1) << RQSPINLOCK_TAIL_SHIFT);
+	smp_store_release(&node->lock, lock); /* queue:E */
 
 	raw_local_irq_save(flags);
 	old = atomic_read(&lock->val);
 	do {
 		new = node->tail | (old & RQSPINLOCK_LOCKED_MASK);
-	} while (!atomic_try_cmpxchg(&lock->val, &old, new)); /* E */
+	} while (!atomic_try_cmpxchg(&lock->val, &old, new)); /* queue:A */
 
-	if (old & ~RQSPINLOCK_LOCKED_MASK) {
-		prev = per_cpu_ptr(&rqspinlock_node,
-				   ((u32)old >> RQSPINLOCK_TAIL_SHIFT) - 1);
-		WRITE_ONCE(node->prev, prev);
-		smp_store_release(&prev->next, node); /* F */
-	} else {
+	if (!rqspinlock_link(node, rqspinlock_last(lock, node, old)))
 		WRITE_ONCE(node->head, true);
-	}
 	raw_local_irq_restore(flags);
+}
+
+static bool rqspinlock_is_tail(const struct rqspinlock_node *node, int val)
+{
+	return (val & ~RQSPINLOCK_LOCKED_MASK) == node->tail;
 }
 
 /* Change the tail from @node to @prev, or to none. */
@@ -380,7 +480,7 @@ static bool rqspinlock_unset_tail(struct rqspinlock *lock,
 	int tail = prev ? READ_ONCE(prev->tail) : 0;
 	int old = atomic_read(&lock->val);
 
-	while ((old & ~RQSPINLOCK_LOCKED_MASK) == node->tail) {
+	while (rqspinlock_is_tail(node, old)) {
 		if (atomic_try_cmpxchg(&lock->val, &old,
 				       tail | (old & RQSPINLOCK_LOCKED_MASK)))
 			return true;
@@ -389,59 +489,107 @@ static bool rqspinlock_unset_tail(struct rqspinlock *lock,
 	return false;
 }
 
-/* Step 1. Returns NULL if we are head, or have become it. */
-static struct rqspinlock_node *rqspinlock_take_prev(struct rqspinlock_node *node)
+/* Steps 1 to 3, or none of them if a neighbour is in the middle of its own. */
+static bool rqspinlock_unlink(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
-	while (!smp_load_acquire(&node->head)) { /* G */
-		struct rqspinlock_node *prev = READ_ONCE(node->prev);
+	struct rqspinlock_node *prev, *next;
 
-		if (READ_ONCE(prev->next) == node &&
-		    cmpxchg(&prev->next, node, NULL) == node)
-			return prev;
+	/* Do not disturb @prev for nothing. */
+	if (!READ_ONCE(node->next) && !rqspinlock_is_tail(node, atomic_read(&lock->val)))
+		return false;
 
-		cpu_relax();
+	prev = rqspinlock_front(lock, node);
+	if (prev && cmpxchg(&prev->next, node, NULL) != node)
+		return false;
+
+	if (rqspinlock_unset_tail(lock, node, prev))
+		return true;
+
+	next = xchg(&node->next, NULL); /* queue:D */
+	if (!next) {
+		if (prev)
+			smp_store_release(&prev->next, node); /* as it was */
+		return false;
 	}
 
-	return NULL;
+	if (prev) {
+		WRITE_ONCE(next->prev, prev);
+		smp_store_release(&prev->next, next); /* queue:C */
+	} else {
+		WRITE_ONCE(next->head, true);
+	}
+
+	return true;
 }
 
-/* Step 2. Returns NULL if we were the last. */
-static struct rqspinlock_node *rqspinlock_take_next(struct rqspinlock *lock,
-						    struct rqspinlock_node *node,
-						    struct rqspinlock_node *prev)
+static bool rqspinlock_try_leave(struct rqspinlock *lock, struct rqspinlock_node *node)
+{
+	unsigned long flags;
+	bool left;
+
+	raw_local_irq_save(flags);
+	left = rqspinlock_unlink(lock, node);
+	raw_local_irq_restore(flags);
+
+	return left;
+}
+
+/* See "Damaged queues" above. The node stays busy. */
+static void rqspinlock_abandon(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
 	struct rqspinlock_node *next;
+	unsigned long flags;
 
-	for (;;) {
-		if (rqspinlock_unset_tail(lock, node, prev))
-			return NULL;
+	raw_local_irq_save(flags);
+	smp_store_release(&node->lock, NULL); /* queue:E */
+	next = xchg(&node->next, RQSPINLOCK_NODE_LEFT);
+	if (next)
+		WRITE_ONCE(next->head, true);
+	else
+		rqspinlock_unset_tail(lock, node, NULL);
+	raw_local_irq_restore(flags);
 
-		if (READ_ONCE(node->next)) {
-			next = xchg(&node->next, NULL);
-			if (next)
-				return next;
-		}
-
-		cpu_relax();
-	}
+	WRITE_ONCE(node->gp, get_state_synchronize_rcu());
+	barrier();
+	WRITE_ONCE(node->abandoned, true);
 }
 
 static void rqspinlock_leave(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
-	struct rqspinlock_node *prev, *next;
-	unsigned long flags;
+	unsigned int tries;
+
+	for (tries = 0; tries < RQSPINLOCK_LEAVE_TRIES; tries++) {
+		if (rqspinlock_try_leave(lock, node)) {
+			smp_store_release(&node->lock, NULL); /* queue:E */
+			WRITE_ONCE(node->busy, false);
+			return;
+		}
+		cpu_relax();
+	}
+
+	rqspinlock_abandon(lock, node);
+}
+
+/*
+ * Get the CPU's node, unless an interrupted context uses it. What interrupts us before
+ * the last check may have used and abandoned the node, with another grace period.
+ */
+static bool rqspinlock_claim(struct rqspinlock_node *node)
+{
+	unsigned long flags, gp = READ_ONCE(node->gp);
+	bool passed, claimed;
+
+	passed = READ_ONCE(node->abandoned) && poll_state_synchronize_rcu(gp);
 
 	raw_local_irq_save(flags);
-	prev = rqspinlock_take_prev(node);
-	next = rqspinlock_take_next(lock, node, prev);
-	/* Step 3. */
-	if (next && prev) {
-		WRITE_ONCE(next->prev, prev);
-		smp_store_release(&prev->next, next); /* F */
-	} else if (next) {
-		smp_store_release(&next->head, true); /* G */
+	claimed = !node->busy || (passed && node->abandoned && node->gp == gp);
+	if (claimed) {
+		WRITE_ONCE(node->busy, true);
+		WRITE_ONCE(node->abandoned, false);
 	}
 	raw_local_irq_restore(flags);
+
+	return claimed;
 }
 
 static int rqspinlock_wait(struct rqspinlock_waiter *w)
@@ -449,18 +597,12 @@ static int rqspinlock_wait(struct rqspinlock_waiter *w)
 	struct rqspinlock_node *node = this_cpu_ptr(&rqspinlock_node);
 	int err;
 
-	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS) || in_nmi() ||
-	    READ_ONCE(node->busy))
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS) || in_nmi() || !rqspinlock_claim(node))
 		return rqspinlock_spin(w, NULL);
 
-	/* Whoever interrupts us in between clears it again. */
-	WRITE_ONCE(node->busy, true);
-	barrier();
 	rqspinlock_enqueue(w->lock, node);
 	err = rqspinlock_spin(w, node);
 	rqspinlock_leave(w->lock, node);
-	barrier();
-	WRITE_ONCE(node->busy, false);
 
 	return err;
 }

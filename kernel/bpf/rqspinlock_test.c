@@ -58,10 +58,12 @@ static const struct rqs_context_param {
 static const struct rqs_stress_param {
 	unsigned int nr_locks;
 	unsigned int rounds;
+	bool zero;		/* words now and then */
 	const char *name;
 } stresses[] = {
-	{ 2, 3000, "deadlocks found" },
-	{ STRESS_LOCKS, 200, "deadlocks timed out" },
+	{ 2, 3000, false, "deadlocks found" },
+	{ STRESS_LOCKS, 200, false, "deadlocks timed out" },
+	{ 2, 1000, true, "words zeroed" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(contexts, contexts, name);
@@ -137,6 +139,8 @@ struct rqs_play {
 	unsigned int wrong;		/* of what the play itself checks */
 	unsigned int wrong_words;	/* the same, of the lock, unless someone was late */
 	unsigned int reads;		/* of what is watched */
+	unsigned int damage_at;		/* that many of them, or waiters that have queued */
+	unsigned int damage;		/* becomes the lock's word then */
 	struct rqs_guarded shared;
 	unsigned int order[MAX_ACTORS];	/* who is to give up, from the first on */
 	unsigned int nr_orders;
@@ -475,6 +479,8 @@ static void play_in_time(struct kunit *test, struct rqs_play *p, void (*act)(str
 	int try;
 
 	for (try = 0; try < MAX_TRIES; try++) {
+		/* A node that was abandoned in the play before is of use again. */
+		synchronize_rcu();
 		play(test, p, act);
 		if (!timed_out(p))
 			return;
@@ -878,6 +884,56 @@ static void give_up(struct kunit *test)
 	give_up_orders(test, p);
 }
 
+/*
+ * The first actor holds the lock. When some of the others wait its storage is used
+ * again, and the lock in it taken at once. More wait for that, behind the same tail.
+ */
+static void act_reused(struct rqs_actor *a)
+{
+	struct rqs_play *p = a->play;
+	unsigned int i;
+
+	if (a->nr) {
+		await_step(p, a->nr);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		return;
+	}
+
+	take(p, &p->shared.lock);
+	for (i = 1; i < p->nr_actors; i++) {
+		next_step(p);
+		await_queued(&p->actors[i], &p->shared);
+		if (i == p->damage_at)
+			atomic_set(&p->shared.lock.val, RQSPINLOCK_LOCKED);
+	}
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+/*
+ * All have the lock nevertheless. A CPU that could not find out that it was the last in
+ * its queue does not queue again before a grace period has passed. The next play sees
+ * that it does then.
+ */
+static void reused(struct kunit *test)
+{
+	unsigned int nr = clamp(num_online_cpus(), 2, MAX_ACTORS);
+	struct rqs_play *p = new_play(test, nr);
+	unsigned int again, i;
+
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
+		kunit_skip(test, "no queue");
+
+	for (again = 0; again < 2; again++) {
+		for (p->damage_at = 0; p->damage_at < nr; p->damage_at++) {
+			play_in_time(test, p, act_reused);
+			KUNIT_EXPECT_EQ(test, p->shared.count, nr - 1);
+			for (i = 1; i < nr; i++)
+				KUNIT_EXPECT_EQ(test, p->actors[i].attempt.err, 0);
+		}
+	}
+}
+
 /* The second actor waits, and so does what interrupts it. */
 static void act_interrupted(struct rqs_actor *a)
 {
@@ -984,8 +1040,9 @@ static void table_was_read(struct perf_event *event, struct perf_sample_data *da
 	a->play->reads++;
 }
 
-/* x86 traps when this CPU has read what is at the address. */
-static struct perf_event *watch(struct rqs_actor *a, void *address, size_t size)
+/* x86 traps when this CPU has accessed what is at the address. */
+static struct perf_event *watch(struct rqs_actor *a, void *address, size_t size,
+				perf_overflow_handler_t was_accessed)
 {
 	struct perf_event_attr attr;
 	struct perf_event *event;
@@ -995,7 +1052,7 @@ static struct perf_event *watch(struct rqs_actor *a, void *address, size_t size)
 	attr.bp_len = size;
 	attr.bp_type = HW_BREAKPOINT_RW;
 	event = perf_event_create_kernel_counter(&attr, raw_smp_processor_id(), NULL,
-						 table_was_read, a);
+						 was_accessed, a);
 	if (!IS_ERR(event))
 		return event;
 
@@ -1010,13 +1067,20 @@ static void unwatch(struct perf_event *event)
 		perf_event_release_kernel(event);
 }
 
+/* RCU needs the other CPUs until one has made its places watched, in step 1. */
+static void await_watch(struct rqs_play *p)
+{
+	while (atomic_read_acquire(&p->step) < 1)
+		cond_resched();
+}
+
 static void search_above_wait(struct rqs_actor *a, struct rqs_actor *waiter)
 {
 	struct rqspinlock_held *table = per_cpu_ptr(&rqspinlock_held, waiter->cpu);
 	struct perf_event *nr, *lock;
 
-	nr = watch(waiter, &table->nr, sizeof(table->nr));
-	lock = watch(waiter, &table->locks[1], sizeof(table->locks[1]));
+	nr = watch(waiter, &table->nr, sizeof(table->nr), table_was_read);
+	lock = watch(waiter, &table->locks[1], sizeof(table->locks[1]), table_was_read);
 	next_step(a->play);
 	await_step(a->play, 2);
 	take(a->play, &a->own.lock);
@@ -1041,9 +1105,7 @@ static void act_above_wait(struct rqs_actor *a)
 		return;
 	}
 
-	/* RCU needs this CPU until both places are watched. */
-	while (atomic_read_acquire(&a->play->step) < 1)
-		cond_resched();
+	await_watch(a->play);
 	take(a->play, &a->own.lock);
 	rqspinlock_pop();
 	pretend_wait(searcher);
@@ -1064,10 +1126,87 @@ static void above_wait(struct kunit *test)
 	KUNIT_EXPECT_GT(test, p->reads, 0);
 	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, -ETIMEDOUT);
 }
+
+#define RELEASE_AT 8
+
+/* The holder releases the lock when the waiter has looked at it for some times. */
+static void word_was_accessed(struct perf_event *event, struct perf_sample_data *data,
+			      struct pt_regs *regs)
+{
+	struct rqs_actor *a = event->overflow_handler_context;
+	struct rqs_play *p = a->play;
+
+	p->reads++;
+	if (p->reads == RELEASE_AT)
+		atomic_andnot(RQSPINLOCK_LOCKED, &p->shared.lock.val);
+	if (p->reads == p->damage_at)
+		atomic_set(&p->shared.lock.val, p->damage);
+}
+
+/* The word changes for another one while the second actor waits, has or releases it. */
+static void act_damaged(struct rqs_actor *a)
+{
+	struct rqs_actor *waiter = &a->play->actors[1];
+	struct rqs_play *p = a->play;
+	struct perf_event *word;
+
+	if (a == waiter) {
+		word = watch(a, &p->shared.lock, sizeof(p->shared.lock), word_was_accessed);
+		next_step(p);
+		await_step(p, 2);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		unwatch(word);
+		return;
+	}
+
+	await_watch(p);
+	take(p, &p->shared.lock);
+	next_step(p);
+	while (!ended(&waiter->attempt))
+		cpu_relax();
+	rqspinlock_pop();
+	preempt_enable();
+
+	/* Whatever the word refers to, the lock can be had, and is all free then. */
+	a->attempt.on = &p->shared;
+	attempt(&a->attempt);
+}
+
+/* At each access to the word. Returns when the waiter has no more of them. */
+static void damage_with(struct kunit *test, struct rqs_play *p, unsigned int word)
+{
+	p->damage = word;
+	p->damage_at = 0;
+	do {
+		p->damage_at++;
+		play_in_time(test, p, act_damaged);
+		KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, 0);
+		KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
+	} while (p->reads >= p->damage_at);
+	KUNIT_EXPECT_GT(test, p->reads, RELEASE_AT);
+	kunit_info(test, "0x%08x at each of %u accesses\n", word, p->reads);
+}
+
+static void damaged(struct kunit *test)
+{
+	struct rqs_play *p = new_play(test, 2);
+
+	/* All zero, and tails that refer to CPUs outside the queue, and to none */
+	damage_with(test, p, 0);
+	damage_with(test, p, (cpumask_first(cpu_online_mask) + 1) << 8);
+	damage_with(test, p, (cpumask_next(0, cpu_online_mask) + 1) << 8);
+	damage_with(test, p, ~0xffu);
+}
 #else
 static void above_wait(struct kunit *test)
 {
 	kunit_skip(test, "no way to stop a CPU when it has read a table");
+}
+
+static void damaged(struct kunit *test)
+{
+	kunit_skip(test, "no way to stop a CPU when it has accessed the word");
 }
 #endif
 
@@ -1147,6 +1286,15 @@ static void stress_once(void *data)
 	stress_lock(c, stress_random(c, 4));
 }
 
+/* Whoever holds the lock has it no longer, and whoever waits may be lost. */
+static void stress_zero(struct rqs_stress *s)
+{
+	struct rqs_stress_context *c = &s->contexts[RQS_STRESS_TASK];
+
+	if (s->param->zero && !stress_random(c, 4))
+		res_spin_lock_init(&s->locks[stress_random(c, s->param->nr_locks)].lock);
+}
+
 static enum hrtimer_restart stress_timer(struct hrtimer *timer)
 {
 	struct rqs_stress *s = container_of(timer, struct rqs_stress, timer);
@@ -1175,6 +1323,7 @@ static void act_stress(struct rqs_actor *a)
 		other = stress_random(&s->contexts[RQS_STRESS_TASK], p->nr_actors);
 		interrupt_send(&all[other].nmi, p->actors[other].cpu);
 		stress_once(&s->contexts[RQS_STRESS_TASK]);
+		stress_zero(s);
 		cond_resched();
 	}
 
@@ -1205,7 +1354,14 @@ static void expect_exact(struct kunit *test, const struct rqs_play *p)
 		KUNIT_EXPECT_FALSE(test, all[i].nmi.misplaced);
 	}
 	for (l = 0; l < STRESS_LOCKS; l++) {
-		KUNIT_EXPECT_EQ(test, all->locks[l].count, got[l]);
+		struct rqs_attempt last = { .on = &all->locks[l] };
+
+		if (!all->param->zero) {
+			KUNIT_EXPECT_EQ(test, all->locks[l].count, got[l]);
+			KUNIT_EXPECT_EQ(test, lock_word(&all->locks[l].lock), 0);
+		}
+		attempt(&last);
+		KUNIT_EXPECT_EQ(test, last.err, 0);
 		KUNIT_EXPECT_EQ(test, lock_word(&all->locks[l].lock), 0);
 	}
 	KUNIT_EXPECT_GT(test, deadlocks, 0);
@@ -1261,9 +1417,11 @@ static struct kunit_case rqspinlock_test_cases[] = {
 	KUNIT_CASE_PARAM(aa_after_wait, contexts_gen_params),
 	KUNIT_CASE_PARAM(time_out, contexts_gen_params),
 	KUNIT_CASE(give_up),
+	KUNIT_CASE(reused),
 	KUNIT_CASE_PARAM(interrupted, interrupts_gen_params),
 	KUNIT_CASE_PARAM(interrupted_head, interrupts_gen_params),
 	KUNIT_CASE(above_wait),
+	KUNIT_CASE_SLOW(damaged),
 	KUNIT_CASE_PARAM_ATTR(stress, stresses_gen_params, { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
