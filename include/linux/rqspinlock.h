@@ -104,8 +104,9 @@ static __always_inline void rqspinlock_pop(void)
  *
  * Context: Any, NMI included, with preemption disabled.
  * Return: 0 with the lock held; without it -EDEADLK if this CPU holds it already,
- *	   or if its holder waits for a lock that this CPU holds; -ETIMEDOUT if it
- *	   could not be had within 250 ms.
+ *	   if its holder waits for a lock that this CPU holds, or if this is an NMI
+ *	   that interrupted the CPU while it was changing a queue; -ETIMEDOUT if the
+ *	   lock could not be had within 250 ms.
  */
 static __always_inline int __must_check res_spin_lock(struct rqspinlock *lock)
 {

@@ -114,9 +114,10 @@ __bpf_kfunc_start_defs();
  * Context: Any, NMI included. Interrupts stay as they are: a program that runs in
  *	    one and takes the lock which this CPU holds fails.
  * Return: 0 with the lock held and preemption disabled; without it -EDEADLK if
- *	   this CPU holds it already, or if its holder waits for a lock that this
- *	   CPU holds; -ETIMEDOUT if it could not be had within 250 ms; -EBUSY if
- *	   this CPU holds 128 locks.
+ *	   this CPU holds it already, if its holder waits for a lock that this
+ *	   CPU holds, or if this is an NMI that interrupted the CPU while it was
+ *	   changing a queue; -ETIMEDOUT if it could not be had within 250 ms;
+ *	   -EBUSY if this CPU holds 128 locks.
  */
 __bpf_kfunc int bpf_res_spin_lock(struct bpf_res_spin_lock *lock)
 {

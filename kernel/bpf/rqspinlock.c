@@ -57,6 +57,10 @@
  * all on architectures (or kernels for one CPU) without queued spin locks. They make
  * the same checks.
  *
+ * A context that interrupts the steps themselves (an NMI or a breakpoint) does not
+ * wait at all, and fails with -EDEADLK unless the lock is free: others cannot leave
+ * the queue before the steps are done, and one of them may have the lock.
+ *
  * Damaged queues
  * --------------
  *
@@ -188,6 +192,7 @@ EXPORT_PER_CPU_SYMBOL_GPL(rqspinlock_held);
  * @head: it is our turn
  * @busy: the node is in use, or abandoned
  * @abandoned: others may still refer to the node
+ * @stepping: the queue is being changed, with interrupts disabled
  */
 struct rqspinlock_node {
 	struct rqspinlock_node *next;
@@ -198,6 +203,7 @@ struct rqspinlock_node {
 	bool head;
 	bool busy;
 	bool abandoned;
+	bool stepping;
 };
 
 #define RQSPINLOCK_NODE_LEFT ((struct rqspinlock_node *)1UL)
@@ -414,6 +420,24 @@ static int rqspinlock_spin(struct rqspinlock_waiter *w, struct rqspinlock_node *
 	}
 }
 
+static unsigned long rqspinlock_begin_steps(struct rqspinlock_node *node)
+{
+	unsigned long flags;
+
+	raw_local_irq_save(flags);
+	WRITE_ONCE(node->stepping, true);
+	barrier();
+
+	return flags;
+}
+
+static void rqspinlock_end_steps(struct rqspinlock_node *node, unsigned long flags)
+{
+	barrier();
+	WRITE_ONCE(node->stepping, false);
+	raw_local_irq_restore(flags);
+}
+
 /* The last one in the queue when the lock's word was @old; not @node itself. */
 static struct rqspinlock_node *
 rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *node, int old)
@@ -456,7 +480,7 @@ static void rqspinlock_enqueue(struct rqspinlock *lock, struct rqspinlock_node *
 	WRITE_ONCE(node->tail, (smp_processor_id() + 1) << RQSPINLOCK_TAIL_SHIFT);
 	smp_store_release(&node->lock, lock); /* queue:E */
 
-	raw_local_irq_save(flags);
+	flags = rqspinlock_begin_steps(node);
 	old = atomic_read(&lock->val);
 	do {
 		new = node->tail | (old & RQSPINLOCK_LOCKED_MASK);
@@ -464,7 +488,7 @@ static void rqspinlock_enqueue(struct rqspinlock *lock, struct rqspinlock_node *
 
 	if (!rqspinlock_link(node, rqspinlock_last(lock, node, old)))
 		WRITE_ONCE(node->head, true);
-	raw_local_irq_restore(flags);
+	rqspinlock_end_steps(node, flags);
 }
 
 static bool rqspinlock_is_tail(const struct rqspinlock_node *node, int val)
@@ -524,12 +548,10 @@ static bool rqspinlock_unlink(struct rqspinlock *lock, struct rqspinlock_node *n
 
 static bool rqspinlock_try_leave(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
-	unsigned long flags;
-	bool left;
+	unsigned long flags = rqspinlock_begin_steps(node);
+	bool left = rqspinlock_unlink(lock, node);
 
-	raw_local_irq_save(flags);
-	left = rqspinlock_unlink(lock, node);
-	raw_local_irq_restore(flags);
+	rqspinlock_end_steps(node, flags);
 
 	return left;
 }
@@ -537,17 +559,16 @@ static bool rqspinlock_try_leave(struct rqspinlock *lock, struct rqspinlock_node
 /* See "Damaged queues" above. The node stays busy. */
 static void rqspinlock_abandon(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
+	unsigned long flags = rqspinlock_begin_steps(node);
 	struct rqspinlock_node *next;
-	unsigned long flags;
 
-	raw_local_irq_save(flags);
 	smp_store_release(&node->lock, NULL); /* queue:E */
 	next = xchg(&node->next, RQSPINLOCK_NODE_LEFT);
 	if (next)
 		WRITE_ONCE(next->head, true);
 	else
 		rqspinlock_unset_tail(lock, node, NULL);
-	raw_local_irq_restore(flags);
+	rqspinlock_end_steps(node, flags);
 
 	WRITE_ONCE(node->gp, get_state_synchronize_rcu());
 	barrier();
@@ -597,7 +618,14 @@ static int rqspinlock_wait(struct rqspinlock_waiter *w)
 	struct rqspinlock_node *node = this_cpu_ptr(&rqspinlock_node);
 	int err;
 
-	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS) || in_nmi() || !rqspinlock_claim(node))
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
+		return rqspinlock_spin(w, NULL);
+
+	/* The queue that was interrupted may hold up the one who has the lock. */
+	if (READ_ONCE(node->stepping))
+		return rqspinlock_try(w) ? 0 : -EDEADLK;
+
+	if (in_nmi() || !rqspinlock_claim(node))
 		return rqspinlock_spin(w, NULL);
 
 	rqspinlock_enqueue(w->lock, node);

@@ -1127,6 +1127,63 @@ static void above_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->actors[0].attempt.err, -ETIMEDOUT);
 }
 
+#define FIRST_ACCESSES 6
+
+/* Among the first accesses is one in the steps that enter the queue. */
+static void word_was_first_accessed(struct perf_event *event, struct perf_sample_data *data,
+				    struct pt_regs *regs)
+{
+	struct rqs_actor *a = event->overflow_handler_context;
+	struct rqs_play *p = a->play;
+
+	if (a->also.err == -EDEADLK || p->reads == FIRST_ACCESSES)
+		return;
+
+	p->reads++;
+	a->also.on = &p->shared;
+	attempt(&a->also);
+}
+
+/* The second actor is interrupted in the midst of the queue's steps. */
+static void act_interrupted_steps(struct rqs_actor *a)
+{
+	struct rqs_actor *waiter = &a->play->actors[1];
+	struct rqs_play *p = a->play;
+	struct perf_event *word;
+
+	if (a == waiter) {
+		word = watch(a, &p->shared.lock, sizeof(p->shared.lock),
+			     word_was_first_accessed);
+		next_step(p);
+		await_step(p, 2);
+		a->attempt.on = &p->shared;
+		attempt(&a->attempt);
+		unwatch(word);
+		return;
+	}
+
+	await_watch(p);
+	take(p, &p->shared.lock);
+	next_step(p);
+	while (!ended(&waiter->attempt))
+		cpu_relax();
+	raw_res_spin_unlock(&p->shared.lock);
+}
+
+/* The interrupt does not wait for the lock, which is not released before all have failed. */
+static void interrupted_steps(struct kunit *test)
+{
+	struct rqs_play *p = new_play(test, 2);
+
+	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
+		kunit_skip(test, "no queue");
+
+	play(test, p, act_interrupted_steps);
+	KUNIT_EXPECT_GT(test, p->reads, 0);
+	KUNIT_EXPECT_EQ(test, p->actors[1].also.err, -EDEADLK);
+	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, -ETIMEDOUT);
+}
+
 #define RELEASE_AT 8
 
 /* The holder releases the lock when the waiter has looked at it for some times. */
@@ -1202,6 +1259,11 @@ static void damaged(struct kunit *test)
 static void above_wait(struct kunit *test)
 {
 	kunit_skip(test, "no way to stop a CPU when it has read a table");
+}
+
+static void interrupted_steps(struct kunit *test)
+{
+	kunit_skip(test, "no way to interrupt a CPU in the midst of a step");
 }
 
 static void damaged(struct kunit *test)
@@ -1421,6 +1483,7 @@ static struct kunit_case rqspinlock_test_cases[] = {
 	KUNIT_CASE_PARAM(interrupted, interrupts_gen_params),
 	KUNIT_CASE_PARAM(interrupted_head, interrupts_gen_params),
 	KUNIT_CASE(above_wait),
+	KUNIT_CASE(interrupted_steps),
 	KUNIT_CASE_SLOW(damaged),
 	KUNIT_CASE_PARAM_ATTR(stress, stresses_gen_params, { .speed = KUNIT_SPEED_SLOW }),
 	{}
