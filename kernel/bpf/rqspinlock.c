@@ -117,6 +117,16 @@
  * Locks beyond RQSPINLOCK_NR_HELD are counted only. A deadlock with one of them,
  * or of more than two CPUs, ends after 250 ms.
  *
+ * Tracing
+ * -------
+ *
+ * This file is built without tracing, and what is not a mere look at tables cannot
+ * be probed. A program that is attached here and takes such a lock would enter the
+ * slow path again, at a moment at which the lock is neither held nor waited for, and
+ * be told of a deadlock. In the steps of the queue it would hold up other CPUs. The
+ * tracepoints contention_begin and contention_end are where a program may take a
+ * lock: the entry is marked there, and the node not in use.
+ *
  * Barriers
  * --------
  *
@@ -156,6 +166,7 @@
 #include <linux/cpumask.h>
 #include <linux/hardirq.h>
 #include <linux/irqflags.h>
+#include <linux/kprobes.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -304,19 +315,19 @@ static bool rqspinlock_is_aa(const struct rqspinlock *lock)
 }
 
 /* Tells other CPUs and whoever interrupts us that the lock is not ours. */
-static void rqspinlock_set_waiting(const struct rqspinlock_waiter *w)
+static nokprobe_inline void rqspinlock_set_waiting(const struct rqspinlock_waiter *w)
 {
 	if (w->entry)
 		WRITE_ONCE(*w->entry, (unsigned long)w->lock | RQSPINLOCK_WAITING);
 }
 
-static void rqspinlock_set_held(const struct rqspinlock_waiter *w)
+static nokprobe_inline void rqspinlock_set_held(const struct rqspinlock_waiter *w)
 {
 	if (w->entry)
 		WRITE_ONCE(*w->entry, (unsigned long)w->lock);
 }
 
-static void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
+static nokprobe_inline void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
 	unsigned int nr = READ_ONCE(held->nr);
@@ -336,7 +347,7 @@ static void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
 	rqspinlock_set_waiting(w);
 }
 
-static bool rqspinlock_is_locked(struct rqspinlock *lock)
+static nokprobe_inline bool rqspinlock_is_locked(struct rqspinlock *lock)
 {
 	return atomic_read(&lock->val) & RQSPINLOCK_LOCKED_MASK;
 }
@@ -356,6 +367,7 @@ static bool rqspinlock_try(const struct rqspinlock_waiter *w)
 
 	return false;
 }
+NOKPROBE_SYMBOL(rqspinlock_try);
 
 static bool rqspinlock_ticks(struct rqspinlock_waiter *w)
 {
@@ -380,7 +392,7 @@ static bool rqspinlock_ticks(struct rqspinlock_waiter *w)
  * in front has abandoned the queue, but not if that one has just told it whom to follow
  * instead, and may be elsewhere by now.
  */
-static struct rqspinlock_node *
+static nokprobe_inline struct rqspinlock_node *
 rqspinlock_front(const struct rqspinlock *lock, struct rqspinlock_node *node)
 {
 	struct rqspinlock_node *prev;
@@ -420,7 +432,7 @@ static int rqspinlock_spin(struct rqspinlock_waiter *w, struct rqspinlock_node *
 	}
 }
 
-static unsigned long rqspinlock_begin_steps(struct rqspinlock_node *node)
+static nokprobe_inline unsigned long rqspinlock_begin_steps(struct rqspinlock_node *node)
 {
 	unsigned long flags;
 
@@ -431,7 +443,8 @@ static unsigned long rqspinlock_begin_steps(struct rqspinlock_node *node)
 	return flags;
 }
 
-static void rqspinlock_end_steps(struct rqspinlock_node *node, unsigned long flags)
+static nokprobe_inline void rqspinlock_end_steps(struct rqspinlock_node *node,
+						 unsigned long flags)
 {
 	barrier();
 	WRITE_ONCE(node->stepping, false);
@@ -439,7 +452,7 @@ static void rqspinlock_end_steps(struct rqspinlock_node *node, unsigned long fla
 }
 
 /* The last one in the queue when the lock's word was @old; not @node itself. */
-static struct rqspinlock_node *
+static nokprobe_inline struct rqspinlock_node *
 rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *node, int old)
 {
 	unsigned int cpu = ((u32)old >> RQSPINLOCK_TAIL_SHIFT) - 1;
@@ -456,7 +469,8 @@ rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *nod
 }
 
 /* Fails if there is no @prev, or if it has just abandoned the queue. */
-static bool rqspinlock_link(struct rqspinlock_node *node, struct rqspinlock_node *prev)
+static nokprobe_inline bool rqspinlock_link(struct rqspinlock_node *node,
+					    struct rqspinlock_node *prev)
 {
 	if (!prev)
 		return false;
@@ -490,16 +504,17 @@ static void rqspinlock_enqueue(struct rqspinlock *lock, struct rqspinlock_node *
 		WRITE_ONCE(node->head, true);
 	rqspinlock_end_steps(node, flags);
 }
+NOKPROBE_SYMBOL(rqspinlock_enqueue);
 
-static bool rqspinlock_is_tail(const struct rqspinlock_node *node, int val)
+static nokprobe_inline bool rqspinlock_is_tail(const struct rqspinlock_node *node, int val)
 {
 	return (val & ~RQSPINLOCK_LOCKED_MASK) == node->tail;
 }
 
 /* Change the tail from @node to @prev, or to none. */
-static bool rqspinlock_unset_tail(struct rqspinlock *lock,
-				  const struct rqspinlock_node *node,
-				  const struct rqspinlock_node *prev)
+static nokprobe_inline bool rqspinlock_unset_tail(struct rqspinlock *lock,
+						  const struct rqspinlock_node *node,
+						  const struct rqspinlock_node *prev)
 {
 	int tail = prev ? READ_ONCE(prev->tail) : 0;
 	int old = atomic_read(&lock->val);
@@ -514,7 +529,8 @@ static bool rqspinlock_unset_tail(struct rqspinlock *lock,
 }
 
 /* Steps 1 to 3, or none of them if a neighbour is in the middle of its own. */
-static bool rqspinlock_unlink(struct rqspinlock *lock, struct rqspinlock_node *node)
+static nokprobe_inline bool rqspinlock_unlink(struct rqspinlock *lock,
+					      struct rqspinlock_node *node)
 {
 	struct rqspinlock_node *prev, *next;
 
@@ -555,6 +571,7 @@ static bool rqspinlock_try_leave(struct rqspinlock *lock, struct rqspinlock_node
 
 	return left;
 }
+NOKPROBE_SYMBOL(rqspinlock_try_leave);
 
 /* See "Damaged queues" above. The node stays busy. */
 static void rqspinlock_abandon(struct rqspinlock *lock, struct rqspinlock_node *node)
@@ -574,6 +591,7 @@ static void rqspinlock_abandon(struct rqspinlock *lock, struct rqspinlock_node *
 	barrier();
 	WRITE_ONCE(node->abandoned, true);
 }
+NOKPROBE_SYMBOL(rqspinlock_abandon);
 
 static void rqspinlock_leave(struct rqspinlock *lock, struct rqspinlock_node *node)
 {
@@ -661,3 +679,4 @@ int res_spin_lock_slowpath(struct rqspinlock *lock)
 	return err;
 }
 EXPORT_SYMBOL_GPL(res_spin_lock_slowpath);
+NOKPROBE_SYMBOL(res_spin_lock_slowpath);

@@ -216,6 +216,62 @@ TEST(more_than_a_cpu_may_hold)
 	res_lock_bpf__destroy(skel);
 }
 
+/* Load the tracer and the program that is to be traced, attach the one and run the other */
+static int trace(const char *tracer, __u64 *traced)
+{
+	struct res_lock_bpf *skel = res_lock_bpf__open();
+	struct bpf_program *prog;
+	struct bpf_link *link;
+	int err;
+
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), tracer));
+	bpf_program__set_autoload(skel->progs.in_global, true);
+	quiet_libbpf(true);
+	err = res_lock_bpf__load(skel);
+	if (!err) {
+		prog = bpf_object__find_program_by_name(skel->obj, tracer);
+		link = bpf_program__attach(prog);
+		err = link ? run(skel->progs.in_global) : -errno;
+		bpf_link__destroy(link);
+		*traced = skel->bss->traced;
+	}
+	quiet_libbpf(false);
+	res_lock_bpf__destroy(skel);
+	return err;
+}
+
+TEST(slow_path_is_not_traced)
+{
+	static const char * const tracers[] = {
+		"slow_fentry", "slow_fexit", "slow_kprobe", "slow_kretprobe"
+	};
+	__u64 traced = 0;
+	size_t i;
+
+	SKIP_UNLESS_OURS("which of its functions are traced");
+	for (i = 0; i < ARRAY_SIZE(tracers); i++)
+		EXPECT_GT(0, trace(tracers[i], &traced)) TH_LOG("%s", tracers[i]);
+	EXPECT_EQ(0, traced);
+}
+
+/* What programs call can be traced: by a program that takes the lock before them */
+TEST(function_of_programs_is_traced)
+{
+	static const char * const tracers[] = { "fast_fentry", "fast_kprobe" };
+	__u64 traced;
+	size_t i;
+
+	SKIP_UNLESS_OURS("which of its functions are traced");
+	for (i = 0; i < ARRAY_SIZE(tracers); i++) {
+		traced = 0;
+		EXPECT_EQ(0, trace(tracers[i], &traced)) TH_LOG("%s", tracers[i]);
+		EXPECT_EQ(1, traced) TH_LOG("%s", tracers[i]);
+	}
+}
+
 TEST_F(res_lock, twice_is_a_deadlock)
 {
 	struct bpf_program *prog = self->skel->progs.aa;

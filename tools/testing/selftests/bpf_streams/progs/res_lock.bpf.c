@@ -199,6 +199,27 @@ DEEPER(1)
 DEEPER(2)
 DEEPER(3)
 
+__u64 traced;
+
+/* Take the lock for which the traced function may be waiting */
+#define TRACER(name, type, function)				\
+SEC("?" type "/" #function)					\
+int name(void *ctx)						\
+{								\
+	if (bpf_res_spin_lock(&global_lock))			\
+		return 0;					\
+	traced++;						\
+	bpf_res_spin_unlock(&global_lock);			\
+	return 0;						\
+}
+
+TRACER(slow_fentry, "fentry", res_spin_lock_slowpath)
+TRACER(slow_fexit, "fexit", res_spin_lock_slowpath)
+TRACER(slow_kprobe, "kprobe", res_spin_lock_slowpath)
+TRACER(slow_kretprobe, "kretprobe", res_spin_lock_slowpath)
+TRACER(fast_fentry, "fentry", bpf_res_spin_lock)
+TRACER(fast_kprobe, "kprobe", bpf_res_spin_lock)
+
 int aa_line;
 
 SEC("syscall")
