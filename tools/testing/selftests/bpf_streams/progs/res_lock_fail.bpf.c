@@ -66,6 +66,7 @@ struct {
 
 extern void bpf_rcu_read_lock(void) __ksym;
 extern void bpf_throw(u64 cookie) __ksym;
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 extern int bpf_list_push_front_impl(struct bpf_list_head *head,
 				    struct bpf_list_node *node, void *meta,
 				    __u64 off) __ksym;
@@ -97,6 +98,15 @@ REFUSED("arg#0 is scalar, " NO_POINTER)
 int lock_is_a_number(struct __sk_buff *skb)
 {
 	return bpf_res_spin_lock((void *)(long)skb->len);
+}
+
+SEC("?tc")
+REFUSED("arg#0 is untrusted_ptr_, " NO_POINTER)
+int lock_of_the_kernel(struct __sk_buff *skb)
+{
+	void *lock = bpf_rdonly_cast(skb, bpf_core_type_id_kernel(struct sk_buff));
+
+	return bpf_res_spin_lock(lock);
 }
 
 SEC("?tc")
@@ -372,6 +382,41 @@ int irq_out_of_order(struct __sk_buff *skb)
 	return 0;
 }
 
+/* A lock of one kind below one of the other */
+SEC("?tc")
+REFUSED("bpf_res_spin_unlock cannot be out of order")
+int out_of_order_below_irq(struct __sk_buff *skb)
+{
+	unsigned long flags;
+
+	if (bpf_res_spin_lock(&lock_a))
+		return 0;
+	if (!bpf_res_spin_lock_irqsave(&lock_b, &flags)) {
+		bpf_res_spin_unlock(&lock_a);
+		bpf_res_spin_unlock_irqrestore(&lock_b, &flags);
+		return 0;
+	}
+	bpf_res_spin_unlock(&lock_a);
+	return 0;
+}
+
+SEC("?tc")
+REFUSED("bpf_res_spin_unlock_irqrestore cannot be out of order")
+int irq_out_of_order_below_other(struct __sk_buff *skb)
+{
+	unsigned long flags;
+
+	if (bpf_res_spin_lock_irqsave(&lock_a, &flags))
+		return 0;
+	if (!bpf_res_spin_lock(&lock_b)) {
+		bpf_res_spin_unlock_irqrestore(&lock_a, &flags);
+		bpf_res_spin_unlock(&lock_b);
+		return 0;
+	}
+	bpf_res_spin_unlock_irqrestore(&lock_a, &flags);
+	return 0;
+}
+
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int releases_another(struct __sk_buff *skb)
@@ -379,6 +424,18 @@ int releases_another(struct __sk_buff *skb)
 	if (bpf_res_spin_lock(&lock_a))
 		return 0;
 	bpf_res_spin_unlock(&lock_b);
+	return 0;
+}
+
+SEC("?tc")
+REFUSED("bpf_res_spin_unlock_irqrestore: " DIFFERENT)
+int restores_another(struct __sk_buff *skb)
+{
+	unsigned long flags;
+
+	if (bpf_res_spin_lock_irqsave(&lock_a, &flags))
+		return 0;
+	bpf_res_spin_unlock_irqrestore(&lock_b, &flags);
 	return 0;
 }
 

@@ -236,6 +236,16 @@ int errors_are_errnos(struct __sk_buff *skb)
 	return err;
 }
 
+/* A lock that was not taken is not held: this is no AA deadlock */
+SEC("tc")
+int again_after_failure(struct __sk_buff *skb)
+{
+	if (bpf_res_spin_lock(&lock_a) && bpf_res_spin_lock(&lock_a))
+		return 1;
+	bpf_res_spin_unlock(&lock_a);
+	return 0;
+}
+
 SEC("tc")
 int tested_later(struct __sk_buff *skb)
 {
