@@ -57,11 +57,12 @@
 
 #define DIV_ROUND_UP(n, d)	__KERNEL_DIV_ROUND_UP(n, d)
 
-/* Of math64.h, bitops.h, unaligned.h, and what lib/hexdump.c has */
+/* Of math64.h, bits.h, bitops.h, unaligned.h, and what lib/hexdump.c has */
 #define div_u64(n, by)		((u64)(n) / (by))
 #define fls64(x)		((x) ? 64 - __builtin_clzll(x) : 0)
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
 #define BITS_PER_BYTE		8
+#define BIT(nr)			(1UL << (nr))
 #define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
 /* Of uaccess.h: memory that a test makes up */
 bool shim_load(void *to, unsigned long from, unsigned int size);
