@@ -12,6 +12,7 @@
 #   KERNEL     the kernel's build folder: types, configuration, uapi headers
 #   LIBBPF     an installed libbpf
 #   SHIM       the one file that is ours
+#   STATIC     -static, or nothing where libelf cannot be linked so
 #   BPFTOOL, CLANG, CC
 
 SELF := $(lastword $(MAKEFILE_LIST))
@@ -51,7 +52,7 @@ $(OUT)/test_progs: $(OUT)/test_progs.debug
 
 $(OUT)/test_progs.debug: $(OBJS) $(LIBBPF_A)
 	@echo "LINK $(@F)"
-	@$(CC) -static -Wl,--wrap=open,--wrap=setns $^ -lelf -lz -lpthread -o $@
+	@$(CC) $(STATIC) -Wl,--wrap=open,--wrap=setns $^ -lelf -lz -lpthread -o $@
 
 $(OUT)/shim.o: $(SHIM)
 	@echo "CC $(<F)"

@@ -55,7 +55,7 @@ build() {
 			SRC="$LINUX/tools/testing/selftests/bpf" KERNEL="$BUILD/kernel" \
 			LIBBPF="$BUILD/libbpf" BPFTOOL="$BUILD/tools/bpftool" \
 			SHIM="$SCRIPTS/base-tests-shim.c" \
-			CLANG="$CCACHE$clang" CC="${CCACHE}gcc"
+			CLANG="$CCACHE$clang" CC="${CCACHE}gcc" STATIC="$(static_flag gcc)"
 	say "build/base-tests is up to date"
 }
 
@@ -116,6 +116,8 @@ case ${1:-} in
 build)
 	# shellcheck source=build-env.sh
 	. "$SCRIPTS/build-env.sh"
+	# shellcheck source=link-lib.sh
+	. "$SCRIPTS/link-lib.sh"
 	[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
 	need gcc make
 	lock base-tests

@@ -14,6 +14,8 @@
 . "$SCRIPTS/selftests-lib.sh"
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 # shellcheck source=dist-lib.sh
 . "$SCRIPTS/dist-lib.sh"
 

@@ -18,6 +18,8 @@
 . "$SCRIPTS/selftests-lib.sh"
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 # shellcheck source=dist-lib.sh
 . "$SCRIPTS/dist-lib.sh"
 # shellcheck source=suites-lib.sh

@@ -26,6 +26,8 @@
 . "$SCRIPTS/kernels-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 
 KERNELS=${KERNELS:-6.1 6.12 6.17 6.18 6.19 7.0 newest}
 CLANGS=${CLANGS:-14 15 16 17 18 19 21 22 23}
@@ -162,7 +164,8 @@ libbpf() {
 }
 
 loader() {
-	gcc -O2 -Wall -Werror -static -isystem "$2/include" "$SCRIPTS/compat/load.c" \
+	# shellcheck disable=SC2046 # nothing, or a flag
+	gcc -O2 -Wall -Werror $(static_flag gcc) -isystem "$2/include" "$SCRIPTS/compat/load.c" \
 		-o "$OUT/load-$1" "$2/lib64/libbpf.a" -lelf -lz
 	LOADERS+=("$1")
 }

@@ -5,7 +5,7 @@
 #
 #   series/            the mails for git am
 #   libbpf-*.tar.xz    libbpf as sources of its own
-#   bpftool            static, for this machine's architecture
+#   bpftool            for this machine's architecture; static where libelf can be
 #   docs.tar.xz        Documentation/bpf as HTML, and bpftool's man pages
 #   CHANGELOG.md, COPYING, SHA256SUMS
 #

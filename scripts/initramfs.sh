@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # initramfs.sh x86_64|aarch64: builds build/initramfs-MACHINE.cpio, the test machine's
-# root file system: busybox, tools/bpftool, everything in selftests, and
-# scripts/guest/. Parts that are not built yet are left out. Prints nothing when up to
-# date.
+# root file system: busybox, tools/bpftool, everything in selftests, the shared
+# libraries that these need, and scripts/guest/. Parts that are not built yet are left
+# out. Prints nothing when up to date.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 
 MACHINE=$1
 OUT=$BUILD/initramfs-$MACHINE.cpio
@@ -34,12 +36,19 @@ find_busybox() {
 	die "no statically linked busybox" "run: make deps"
 }
 
+# What may need shared libraries; of another architecture all is static
+find_programs() {
+	[[ $MACHINE == x86_64 ]] || return 0
+	find "$FROM/tools/bpftool" "$FROM/selftests" -maxdepth 1 -type f -perm -u+x 2>/dev/null || :
+}
+
 # Everything that goes in, one line each, with what tells one version from another
 inputs() {
-	local path
+	local path libraries
 
-	for path in "$BUSYBOX" "$SCRIPTS/guest" "$SCRIPTS/initramfs.sh" \
-		    "$FROM/tools/bpftool" "$FROM/selftests"; do
+	mapfile -t libraries < <(shared_libraries "${PROGRAMS[@]}" | cut -d ' ' -f 1)
+	for path in "$BUSYBOX" "$SCRIPTS/guest" "$SCRIPTS"/{initramfs,link-lib}.sh \
+		    "$FROM/tools/bpftool" "$FROM/selftests" "${libraries[@]}"; do
 		if [[ -e $path ]]; then
 			find -L "$path" -type f -printf '%p %s %T@ %m\n' | sort
 		fi
@@ -51,7 +60,7 @@ stage() {
 
 	mkdir -p "$STAGE"/{bin,dev,etc,proc,root,run,sbin,sys,tmp,usr/bin,usr/sbin,vm}
 	cp "$BUSYBOX" "$STAGE/bin/busybox"
-	# of the same version, and can be run here
+	# that of another architecture cannot be run, but has nearly the same applets
 	for applet in $(busybox --list); do
 		[[ $applet == busybox ]] || ln -s busybox "$STAGE/bin/$applet"
 	done
@@ -73,6 +82,7 @@ stage() {
 			\( -perm -u+x -o -name '*.bpf.o' \) \
 			-exec cp -t "$STAGE/selftests/" {} +
 	fi
+	add_libraries "$STAGE" "${PROGRAMS[@]}"
 	(cd "$STAGE" && find . -mindepth 1 | sort |
 		cpio -o -H newc --quiet --reproducible --owner 0:0) >"$OUT.tmp.$$"
 }
@@ -81,6 +91,7 @@ need cpio
 prepare_build
 lock "initramfs-$MACHINE"
 BUSYBOX=$(find_busybox)
+mapfile -t PROGRAMS < <(find_programs)
 now=$(inputs | sha256sum)
 if [[ -f $OUT && -f $OUT.inputs && $(<"$OUT.inputs") == "$now" ]]; then
 	exit 0

@@ -4,8 +4,10 @@
 # Builds what runs in user space, from the composed tree:
 #
 #   tools.sh libbpf      build/libbpf: include/ and lib64/
-#   tools.sh bpftool     build/tools/bpftool, static
-#   tools.sh selftests   build/selftests: the test programs, static
+#   tools.sh bpftool     build/tools/bpftool
+#   tools.sh selftests   build/selftests: the test programs
+#
+# Programs are static where libelf can be linked statically.
 #
 # "tools.sh NAME arm64" puts the same for arm64 into build/arm64, with libelf and zlib
 # from build/arm64/sysroot.
@@ -16,6 +18,8 @@
 . "$SCRIPTS/series-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 
 FOR=${2:-}
 INTO=$BUILD${FOR:+/$FOR}
@@ -24,6 +28,7 @@ VMLINUX=$BUILD/kernel${FOR:+-$FOR}/vmlinux
 HEADERS=$BUILD/kernel${FOR:+-$FOR}/usr/include
 LOG=$LOGS/${FOR:+$FOR-}
 # What compiles for another architecture
+CROSS_GCC=gcc
 CROSS_ARGS=()
 CROSS_CFLAGS=
 CROSS_LDFLAGS=
@@ -60,7 +65,7 @@ bpftool() {
 		tmake_step tools/bpf/bpftool OUTPUT="$OBJ/bpftool/" \
 			FEATURES_DUMP="$OBJ/bpftool/features" VMLINUX_BTF="$VMLINUX" \
 			CLANG="clang $NO_PATHS" EXTRA_CFLAGS="$NO_PATHS $CROSS_CFLAGS" \
-			EXTRA_LDFLAGS="-static $CROSS_LDFLAGS"
+			EXTRA_LDFLAGS="$STATIC $CROSS_LDFLAGS"
 	if ! cmp -s "$OBJ/bpftool/bpftool" "$INTO/tools/bpftool"; then
 		put "$INTO/tools/bpftool" <"$OBJ/bpftool/bpftool"
 		chmod 755 "$INTO/tools/bpftool"
@@ -81,7 +86,7 @@ selftests() {
 	step "building selftests${FOR:+ for $FOR}" "${LOG}selftests" \
 		tmake_step $dir OUTPUT="$INTO/selftests" VMLINUX="$VMLINUX" \
 			BPFTOOL="$BUILD/tools/bpftool" LIBBPF_DIR="$INTO/libbpf" \
-			KHDR_INCLUDES="-isystem $HEADERS"
+			KHDR_INCLUDES="-isystem $HEADERS" STATIC="$STATIC"
 	say "$(rel "$INTO")/selftests is up to date: $(find "$INTO/selftests" -maxdepth 1 -name 'test_*' -perm -u+x | wc -l) tests"
 }
 
@@ -96,7 +101,8 @@ case $FOR in
 '')
 	;;
 arm64)
-	CROSS_ARGS=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- CC="${CCACHE}aarch64-linux-gnu-gcc")
+	CROSS_GCC=aarch64-linux-gnu-gcc
+	CROSS_ARGS=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- CC="$CCACHE$CROSS_GCC")
 	CROSS_CFLAGS="-I$INTO/sysroot/usr/include"
 	CROSS_LDFLAGS="-L$INTO/sysroot/usr/lib/aarch64-linux-gnu"
 	;;
@@ -104,6 +110,8 @@ arm64)
 	die "there is nothing for '$FOR'"
 	;;
 esac
+# shellcheck disable=SC2086 # words
+STATIC=$(static_flag "$CROSS_GCC" $CROSS_CFLAGS $CROSS_LDFLAGS)
 case ${1:-} in
 libbpf|bpftool|selftests)
 	lock "$1${FOR:+-$FOR}"

@@ -6,6 +6,8 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=link-lib.sh
+. "$SCRIPTS/link-lib.sh"
 SAY_FD=2
 
 usage() {
@@ -17,7 +19,8 @@ usage() {
 
 	  --kernel FILE      bzImage, or Image for arm64 ($KERNEL; else build/kernel's)
 	  --initramfs FILE   ($INITRAMFS; else build/initramfs-MACHINE.cpio, brought up to date)
-	  --add FILE:PATH    puts FILE at PATH in the guest; may be given again
+	  --add FILE:PATH    puts FILE at PATH in the guest, and beside it the shared
+	                     libraries that it needs; may be given again
 	  --accel kvm|tcg    ($ACCEL; else kvm if a trial boot works, tcg if not)
 	  --smp N            CPUs ($SMP; else 2)
 	  --mem MB           memory ($MEM; else 1024)
@@ -147,7 +150,7 @@ pick_log() {
 
 # What this run tells the guest goes into a second archive behind the first
 make_initrd() {
-	local dir=$WORK/root add rows=24 columns=80
+	local dir=$WORK/root add files=() rows=24 columns=80
 
 	mkdir -p "$dir/vm"
 	echo "$TOKEN" >"$dir/vm/token"
@@ -160,6 +163,10 @@ make_initrd() {
 		((columns)) || columns=80
 		echo "$rows $columns ${TERM:-linux}" >"$dir/vm/terminal"
 	fi
+	for add in ${ADD[@]+"${ADD[@]}"}; do
+		files+=("${add%%:*}")
+	done
+	add_libraries "$dir" "${files[@]}"
 	for add in ${ADD[@]+"${ADD[@]}"}; do
 		mkdir -p "$dir$(dirname "${add#*:}")"
 		cp "${add%%:*}" "$dir${add#*:}"

@@ -66,6 +66,8 @@ point "the status passes through" ended 7 "exit 7"
 point "output comes out as it is" cmp "$DIR/stdout" <(printf 'to stdout\nto stderr\nfrom the host\n')
 point "kernel messages are in their own file" grep -q -a 'Linux version' "$DIR/console"
 point "without the command's output" kernel_only
+vm --add "$(type -P setpriv):/given/setpriv" -- '/given/setpriv --dump | head -n 1'
+point "a program that is linked dynamically has its libraries" grep -qx 'uid: 0' "$DIR/stdout"
 vm -- 'nproc'
 point "two CPUs" cmp "$DIR/stdout" <(echo "${SMP:-2}")
 vm -- 'kill -9 $$'
