@@ -6,7 +6,7 @@
 SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
 	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
-	    DESTDIR PREFIX PEERS
+	    DESTDIR PREFIX PEERS HOSTS COMMANDS
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))
@@ -15,7 +15,8 @@ endif
 endef
 $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
-.PHONY: help deps demo check check-debug check-configs check-dist soak tree refresh	\
+.PHONY: help deps demo check check-debug check-configs check-dist check-hosts	\
+	soak tree refresh \
 	kernel libbpf bpftool selftests base-tests core-tests fuzz format-fuzz litmus bench bench-update \
 	vm compat \
 	series series-check bisect-check bases deb libbpf-dist install-tools dist docs	\
@@ -109,6 +110,9 @@ help:
 #|                   checksums
 #|   make check-dist tests the packages, libbpf's tarball, the installed tools and the
 #|                   release; part of make check
+#|   make check-hosts   both commands, demo and check, on fresh Debian systems, made by
+#|                   mmdebstrap: a table, also in build/hosts/table.txt; takes hours
+#|                   HOSTS='13 12'   only those; COMMANDS=demo: only that one
 #|   make docs       build/docs: Documentation/bpf as HTML, bpftool's man pages
 #|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
 #|                   of make docs
@@ -213,6 +217,9 @@ dist: bpftool
 
 check-dist:
 	@scripts/check-dist.sh
+
+check-hosts:
+	@scripts/check-hosts.sh
 
 docs: tree
 	@scripts/docs.sh

@@ -13,4 +13,4 @@ if [[ -n $edits && -z ${FORCE:-} ]]; then
 	die "the files above were edited in build/linux and would be lost" \
 	    "'make refresh' puts the edits into the series, 'make clean FORCE=1' throws them away"
 fi
-rm -rf "$BUILD" || die "cannot remove all of build/" "sudo make clean"
+rm -rf --one-file-system "$BUILD" || die "cannot remove all of build/" "run: sudo make clean"

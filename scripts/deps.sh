@@ -90,7 +90,7 @@ if ! have_candidates "${packages[@]}"; then
 		have_candidates "$package" || warn "no package '$package' in the configured suites"
 	done
 	die "packages are missing and cannot be had (log: $(rel "$log"))" \
-	    "linux-source-6.12 is in Debian 12's security and updates suites: is one of them in /etc/apt/sources.list*?"
+	    "linux-source-6.12 is in Debian 13, and in the security and updates suites of Debian 12: are they in /etc/apt/sources.list*?"
 fi
 rc=0
 install "${packages[@]}" || rc=$?
