@@ -106,10 +106,8 @@ TEST(loops_that_are_accepted_end)
 	SKIP_UNLESS_OURS("endless loops are refused");
 	for (n = 0; (name = load_nth(&skel, n, 0, &err)); n++) {
 		if (begins(name, ENDS)) {
-			struct bpf_program *prog = bpf_object__find_program_by_name(skel->obj, name);
-
 			ASSERT_EQ(0, err);
-			EXPECT_LE(0, run(prog))
+			EXPECT_LE(0, run(bpf_object__find_program_by_name(skel->obj, name)))
 				TH_LOG("%s", name);
 		}
 		loops_bpf__destroy(skel);

@@ -37,16 +37,16 @@ static struct traced_bpf *load_tracer(const char *name, int target)
 {
 	struct traced_bpf *tracer = traced_bpf__open();
 	struct bpf_program *prog;
+	const char *function;
 
 	if (!tracer)
 		return NULL;
-	bpf_object__for_each_program(prog, tracer->obj) {
+	bpf_object__for_each_program(prog, tracer->obj)
 		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
-		if (bpf_program__autoload(prog) && target >= 0 &&
-		    bpf_program__set_attach_target(prog, target,
-						   strchr(bpf_program__section_name(prog), '/') + 1))
-			goto err;
-	}
+	prog = bpf_object__find_program_by_name(tracer->obj, name);
+	function = strchr(bpf_program__section_name(prog), '/') + 1;
+	if (target >= 0 && bpf_program__set_attach_target(prog, target, function))
+		goto err;
 	if (traced_bpf__load(tracer))
 		goto err;
 	return tracer;
@@ -244,7 +244,7 @@ static int nr_trampolines(void)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "bpf_trampoline_") != NULL;
+		n += !!strstr(line, "bpf_trampoline_");
 	fclose(f);
 	return n;
 }

@@ -40,92 +40,85 @@ __u64 n;
 SEC("?syscall")
 __naked int endless_new_iterator(void)
 {
-	asm volatile(
-	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
-	"2:" DESTROY(8) EXIT
-	:: FUNCTIONS);
+	asm volatile("1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+		     "2:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
 }
 
 /* What the loop does besides must make no difference */
 SEC("?syscall")
 __naked int endless_new_iterator_that_counts(void)
 {
-	asm volatile(
-	"r6 = %[n] ll;"
-	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8)
-	"r1 = *(u64 *)(r6 + 0); r1 += 1; *(u64 *)(r6 + 0) = r1; goto 1b;"
-	"2:" DESTROY(8) EXIT
-	:: FUNCTIONS, [n] "i"(&n));
+	asm volatile("r6 = %[n] ll;"
+		     "1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8)
+		     "r1 = *(u64 *)(r6 + 0); r1 += 1; *(u64 *)(r6 + 0) = r1; goto 1b;"
+		     "2:" DESTROY(8) EXIT
+		     :: FUNCTIONS, [n] "i"(&n));
 }
 
 /* Within the loop of another iterator, which nobody asks for more */
 SEC("?syscall")
 __naked int endless_new_iterator_within_another(void)
 {
-	asm volatile(
-	NEW(16) NEXT(16) "if r0 == 0 goto 3f;"
-	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
-	"2:" DESTROY(8)
-	"3:" DESTROY(16) EXIT
-	:: FUNCTIONS);
+	asm volatile(NEW(16) NEXT(16) "if r0 == 0 goto 3f;"
+		     "1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+		     "2:" DESTROY(8)
+		     "3:" DESTROY(16) EXIT
+		     :: FUNCTIONS);
 }
 
 /* Only one way through the loop makes it anew */
 SEC("?syscall")
 __naked int endless_iterator_that_is_exchanged(void)
 {
-	asm volatile(
-	NEW(8)
-	"1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 != 0 goto 2f; goto 1b;"
-	"2:" DESTROY(8) NEW(8) "goto 1b;"
-	"3:" DESTROY(8) EXIT
-	:: FUNCTIONS);
+	asm volatile(NEW(8)
+		     "1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 != 0 goto 2f; goto 1b;"
+		     "2:" DESTROY(8) NEW(8) "goto 1b;"
+		     "3:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
 }
 
 /* The two ways meet before they go round */
 SEC("?syscall")
 __naked int endless_iterator_that_is_exchanged_before(void)
 {
-	asm volatile(
-	NEW(8)
-	"1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 == 0 goto 2f;"
-	DESTROY(8) NEW(8)
-	"2:" RANDOM "if r0 == 7 goto 4f; r6 = 0;"
-	"4: r6 = 0; goto 1b;"
-	"3:" DESTROY(8) EXIT
-	:: FUNCTIONS);
+	asm volatile(NEW(8)
+		     "1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 == 0 goto 2f;"
+		     DESTROY(8) NEW(8)
+		     "2:" RANDOM "if r0 == 7 goto 4f; r6 = 0;"
+		     "4: r6 = 0; goto 1b;"
+		     "3:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
 }
 
 /* In a function that is called again and again */
 static __naked __noinline int one_element(void)
 {
-	asm volatile(
-	NEW(8) NEXT(8) "if r0 == 0 goto 1f;" DESTROY(8) "r0 = 1; exit;"
-	"1:" DESTROY(8) EXIT
-	:: FUNCTIONS);
+	asm volatile(NEW(8) NEXT(8) "if r0 == 0 goto 1f;" DESTROY(8) "r0 = 1; exit;"
+		     "1:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
 }
 
 SEC("?syscall")
 __naked int endless_calls_of_a_function_with_an_iterator(void)
 {
-	asm volatile(
-	"1: call %[one_element]; if r0 != 0 goto 1b;" EXIT
-	:: [one_element] "i"(one_element));
+	asm volatile("1: call %[one_element]; if r0 != 0 goto 1b;" EXIT
+		     :: [one_element] "i"(one_element));
 }
 
 SEC("?syscall")
 __naked int endless_with_lock_held(void)
 {
-	asm volatile(
-	"r6 = %[lock_a] ll; r1 = r6; r2 = r10; r2 += -24; call %[bpf_res_spin_lock_irqsave];"
-	"w0 = w0; if w0 != 0 goto 3f;"
-	"1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
-	"2:" DESTROY(8)
-	"r1 = r6; r2 = r10; r2 += -24; call %[bpf_res_spin_unlock_irqrestore];"
-	"3:" EXIT
-	:: FUNCTIONS, [lock_a] "i"(&lock_a),
-	   [bpf_res_spin_lock_irqsave] "i"(bpf_res_spin_lock_irqsave),
-	   [bpf_res_spin_unlock_irqrestore] "i"(bpf_res_spin_unlock_irqrestore));
+	asm volatile("r6 = %[lock_a] ll; r1 = r6; r2 = r10; r2 += -24;"
+		     "call %[bpf_res_spin_lock_irqsave];"
+		     "w0 = w0; if w0 != 0 goto 3f;"
+		     "1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+		     "2:" DESTROY(8)
+		     "r1 = r6; r2 = r10; r2 += -24; call %[bpf_res_spin_unlock_irqrestore];"
+		     "3:" EXIT
+		     :: FUNCTIONS, [lock_a] "i"(&lock_a),
+		     [bpf_res_spin_lock_irqsave] "i"(bpf_res_spin_lock_irqsave),
+		     [bpf_res_spin_unlock_irqrestore] "i"(bpf_res_spin_unlock_irqrestore));
 }
 
 /* --- around a function that calls callbacks --- */
@@ -133,20 +126,18 @@ __naked int endless_with_lock_held(void)
 SEC("?syscall")
 __naked int endless_around_bpf_loop(void)
 {
-	asm volatile(
-	"r1 = 0; *(u64 *)(r10 - 8) = r1;"
-	"1:" LOOP "goto 1b;"
-	:: FUNCTIONS);
+	asm volatile("r1 = 0; *(u64 *)(r10 - 8) = r1;"
+		     "1:" LOOP "goto 1b;"
+		     :: FUNCTIONS);
 }
 
 /* Ends if there is no callback, and not if there is one */
 SEC("?syscall")
 __naked int endless_unless_nothing_is_called(void)
 {
-	asm volatile(
-	"1: r1 = 0; *(u64 *)(r10 - 8) = r1;" LOOP
-	"r1 = *(u64 *)(r10 - 8); if r1 != 0 goto 1b;" EXIT
-	:: FUNCTIONS);
+	asm volatile("1: r1 = 0; *(u64 *)(r10 - 8) = r1;" LOOP
+		     "r1 = *(u64 *)(r10 - 8); if r1 != 0 goto 1b;" EXIT
+		     :: FUNCTIONS);
 }
 
 /* --- what ends --- */
@@ -243,13 +234,12 @@ int ends_callbacks_within_iterator(void *ctx)
 SEC("?syscall")
 __naked int ends_new_iterator_in_each_turn_of_another(void)
 {
-	asm volatile(
-	NEW(16)
-	"1:" NEXT(16) "if r0 == 0 goto 3f;"
-	NEW(8) NEXT(8) "if r0 == 0 goto 2f; r7 = 1;"
-	"2:" DESTROY(8) "goto 1b;"
-	"3:" DESTROY(16) EXIT
-	:: FUNCTIONS);
+	asm volatile(NEW(16)
+		     "1:" NEXT(16) "if r0 == 0 goto 3f;"
+		     NEW(8) NEXT(8) "if r0 == 0 goto 2f; r7 = 1;"
+		     "2:" DESTROY(8) "goto 1b;"
+		     "3:" DESTROY(16) EXIT
+		     :: FUNCTIONS);
 }
 
 SEC("?syscall")

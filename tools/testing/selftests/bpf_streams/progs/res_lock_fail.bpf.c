@@ -366,7 +366,7 @@ int out_of_order(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock_irqrestore cannot be out of order, the lock taken last is that of insn")
+REFUSED("bpf_res_spin_unlock_irqrestore cannot be out of order, the lock taken last is that")
 int irq_out_of_order(struct __sk_buff *skb)
 {
 	unsigned long f1, f2;
@@ -476,7 +476,7 @@ int releases_another_object(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock: unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
+REFUSED("unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
 int unlock_of_irq_lock(struct __sk_buff *skb)
 {
 	unsigned long flags;
@@ -488,7 +488,7 @@ int unlock_of_irq_lock(struct __sk_buff *skb)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock_irqrestore: unlock of different lock, this one was taken by bpf_res_spin_lock at insn")
+REFUSED("unlock of different lock, this one was taken by bpf_res_spin_lock at insn")
 int irq_unlock_of_lock(struct __sk_buff *skb)
 {
 	unsigned long flags = 0;
@@ -1073,7 +1073,7 @@ __naked int this_element_or_that(void)
 }
 
 SEC("?tc")
-REFUSED("bpf_res_spin_unlock: unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
+REFUSED("unlock of different lock, this one was taken by bpf_res_spin_lock_irqsave at insn")
 __naked int this_kind_or_that(void)
 {
 	PATHS("r6 = r10; r6 += -8;",

@@ -17,13 +17,15 @@ struct {
 
 __u64 turns, traced, filled;
 /* For a test that has failed already: nobody else ends the loop */
-volatile int stop;
+int stop;
 
 /* Called by C, which uses the frame pointer for what it likes */
 static long endless_cb(struct bpf_map *map, int *key, __u64 *value, void *ctx)
 {
-	while (can_loop && !stop)
+	while (can_loop && !stop) {
 		turns++;
+		barrier();
+	}
 	return 1;
 }
 
@@ -103,6 +105,7 @@ int long_turns(void *ctx)
 	while (can_loop && !stop) {
 		bpf_loop(1 << 20, long_turn_cb, NULL, 0);
 		turns++;
+		barrier();
 	}
 	return 0;
 }
