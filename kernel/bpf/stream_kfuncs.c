@@ -218,7 +218,7 @@ bool bpf_stream_is_kfunc(u32 btf_id)
 }
 
 /**
- * bpf_stream_ignores_arg - is an argument one that nobody looks at?
+ * bpf_stream_ignores_arg - tell if an argument is not looked at
  * @btf_id: of a function of the kernel proper
  * @arg: number of the argument, from 0
  *

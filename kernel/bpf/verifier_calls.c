@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Do calls still name the functions that the verifier saw?
+ * Checking that calls name the functions that the verifier saw
  *
  * Once a program has been verified it is rewritten: instructions are inserted and
  * removed, and calls of and references to functions, which count instructions, are

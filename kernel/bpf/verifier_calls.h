@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Do calls still name the functions that the verifier saw? */
+/* Checking that calls name the functions that the verifier saw */
 #ifndef _KERNEL_BPF_VERIFIER_CALLS_H
 #define _KERNEL_BPF_VERIFIER_CALLS_H
 

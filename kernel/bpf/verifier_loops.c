@@ -34,8 +34,8 @@
  * @env: the verifier's environment
  * @caller: frame that calls it
  *
- * Does nothing if it is the callback that returns to the call. To be called before
- * the state is kept for comparisons.
+ * Does nothing if it is the callback that returns to the call. Must come before the
+ * state is kept for comparisons.
  */
 void bpf_loop_enter_call(struct bpf_verifier_env *env, struct bpf_func_state *caller)
 {
@@ -89,7 +89,7 @@ static bool frame_passes_may_goto(const struct bpf_func_state *old,
 }
 
 /**
- * bpf_loop_passes_may_goto - does a turn use up what may_goto allows?
+ * bpf_loop_passes_may_goto - tell if a turn uses up what may_goto allows
  * @env: the verifier's environment
  * @old: state at the turn's begin
  * @cur: state at its end, at the same instruction
@@ -114,7 +114,7 @@ bool bpf_loop_passes_may_goto(const struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_loop_is_bounded - does a turn use up something that ends the loop?
+ * bpf_loop_is_bounded - tell if a turn uses up something that ends the loop
  * @env: the verifier's environment
  * @old: state at the turn's begin
  * @cur: state at its end, at the same instruction
@@ -157,7 +157,7 @@ static bool frame_has_same_iters(const struct bpf_func_state *old,
 }
 
 /**
- * bpf_loop_has_same_iters - do the iterators bound two states alike?
+ * bpf_loop_has_same_iters - tell if the same iterators bound two states alike
  * @old: a state that has been explored, as part of a loop
  * @cur: a state that equals @old
  */
