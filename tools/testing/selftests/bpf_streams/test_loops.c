@@ -115,4 +115,28 @@ TEST(loops_that_are_accepted_end)
 	loops_bpf__destroy(skel);
 }
 
+#define JIT	"/proc/sys/net/core/bpf_jit_enable"
+
+/* Without the JIT may_goto counts for each call of the function that it is in */
+TEST(loop_around_counted_may_goto_is_refused)
+{
+	struct loops_bpf *skel;
+	struct bpf_program *prog;
+	int err;
+
+	SKIP_UNLESS_OURS("endless loops are refused");
+	if (!write_file(JIT, "0"))
+		SKIP(return, "the kernel has no interpreter");
+	skel = loops_bpf__open();
+	ASSERT_NE(NULL, skel);
+	prog = skel->progs.ends_by_time_around_a_function_with_may_goto;
+	bpf_program__set_autoload(prog, true);
+	quiet_libbpf(true);
+	err = loops_bpf__load(skel);
+	quiet_libbpf(false);
+	EXPECT_TRUE(write_file(JIT, "1"));
+	EXPECT_EQ(-EINVAL, err);
+	loops_bpf__destroy(skel);
+}
+
 STREAMS_TEST_MAIN

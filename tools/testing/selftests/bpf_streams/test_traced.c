@@ -235,6 +235,23 @@ TEST_F(traced, loop_of_long_turns_is_ended_beside_short_ones)
 	EXPECT_STREQ(TIMEOUT, self->r.error);
 }
 
+/* Where there are no ticks the time is looked at all the same, see kernel/bpf/may_goto.c */
+TEST_F(traced, run_begins_with_few_unchecked_turns)
+{
+	struct traced_bpf__bss *bss = self->skel->bss;
+	int i, exits = 0;
+
+	SKIP_UNLESS_OURS("loops end by time alone");
+	pin_to_cpu(0);
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, run(self->skel->progs.refill));
+		EXPECT_GE(UNCHECKED, bss->left_at_entry);
+		exits += bss->left_at_exit > UNCHECKED;
+	}
+	/* Else there was nothing to be had at entry */
+	EXPECT_LT(0, exits);
+}
+
 static int nr_trampolines(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
@@ -253,7 +270,7 @@ TEST_F(traced, exception_passes_through)
 {
 	struct bpf_program *prog = self->skel->progs.thrower;
 	int i, trampolines = nr_trampolines();
-	struct traced_bpf *tracer;
+	struct traced_bpf *tracer, *outer;
 
 	ASSERT_LE(0, trampolines);
 	ASSERT_EQ(5, run(prog));
@@ -266,6 +283,12 @@ TEST_F(traced, exception_passes_through)
 	EXPECT_EQ(101, self->skel->bss->turns);
 	/* It does not return, so that nothing is run then */
 	EXPECT_EQ(0, tracer->bss->traced);
+
+	outer = trace("on_thrower", prog);
+	ASSERT_NE(NULL, outer);
+	EXPECT_EQ(5, run(prog));
+	EXPECT_EQ(1, outer->bss->traced);
+	traced_bpf__destroy(outer);
 
 	self->skel->data->x = 0;
 	EXPECT_EQ(3, run(prog));

@@ -185,6 +185,24 @@ int ends_iterator_within_may_goto(void *ctx)
 	return 0;
 }
 
+/* Passes one may_goto in each call, which is all that counts where they are counted */
+static __noinline int once(void)
+{
+	int passed = 0;
+
+	if (can_loop)
+		passed = 1;
+	return passed;
+}
+
+SEC("?syscall")
+int ends_by_time_around_a_function_with_may_goto(void *ctx)
+{
+	while (once())
+		n++;
+	return 0;
+}
+
 static long iterating(__u32 i, void *ctx)
 {
 	int j;

@@ -113,14 +113,25 @@ int long_turns(void *ctx)
 /* A constant would make the verifier go through all turns */
 __u64 refill_loops = 200000;
 
+/* may_gotos that this CPU passes before the next look at the time */
+extern const int bpf_may_goto_left __ksym __weak;
+int left_at_entry, left_at_exit;
+
+static __always_inline int may_gotos_left(void)
+{
+	return &bpf_may_goto_left ? *(int *)bpf_this_cpu_ptr(&bpf_may_goto_left) : 0;
+}
+
 /* Leaves as much for the next program on the CPU as there is */
 SEC("syscall")
 int refill(void *ctx)
 {
 	__u64 left = refill_loops;
 
+	left_at_entry = may_gotos_left();
 	while (can_loop && left)
 		left--;
+	left_at_exit = may_gotos_left();
 	filled++;
 	return 0;
 }
@@ -143,6 +154,14 @@ int thrower(void *ctx)
 
 SEC("?fexit/throwing")
 int BPF_PROG(on_throwing)
+{
+	traced++;
+	return 0;
+}
+
+/* The main program does return, from the exception callback */
+SEC("?fexit/thrower")
+int BPF_PROG(on_thrower)
 {
 	traced++;
 	return 0;
