@@ -56,6 +56,18 @@ __naked int endless_new_iterator_that_counts(void)
 		     :: FUNCTIONS, [n] "i"(&n));
 }
 
+/* The first turn asks for one element less, so that the depths of the two differ */
+SEC("?syscall")
+__naked int endless_new_iterator_that_gives_more(void)
+{
+	asm volatile("r6 = 0;"
+		     "1:" NEW(8) NEXT(8) "if r0 == 0 goto 2f; if r6 == 0 goto 3f;"
+		     NEXT(8) "if r0 == 0 goto 2f;"
+		     "3: r6 = 1;" NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+		     "2:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
+}
+
 /* Within the loop of another iterator, which nobody asks for more */
 SEC("?syscall")
 __naked int endless_new_iterator_within_another(void)
@@ -85,6 +97,19 @@ __naked int endless_iterator_that_is_exchanged_before(void)
 	asm volatile(NEW(8)
 		     "1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 == 0 goto 2f;"
 		     DESTROY(8) NEW(8)
+		     "2:" RANDOM "if r0 == 7 goto 4f; r6 = 0;"
+		     "4: r6 = 0; goto 1b;"
+		     "3:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
+}
+
+/* The same, where the way that keeps it is the first to be followed */
+SEC("?syscall")
+__naked int endless_iterator_that_is_exchanged_after(void)
+{
+	asm volatile(NEW(8)
+		     "1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 != 0 goto 5f; goto 2f;"
+		     "5:" DESTROY(8) NEW(8)
 		     "2:" RANDOM "if r0 == 7 goto 4f; r6 = 0;"
 		     "4: r6 = 0; goto 1b;"
 		     "3:" DESTROY(8) EXIT
@@ -137,6 +162,27 @@ __naked int endless_unless_nothing_is_called(void)
 {
 	asm volatile("1: r1 = 0; *(u64 *)(r10 - 8) = r1;" LOOP
 		     "r1 = *(u64 *)(r10 - 8); if r1 != 0 goto 1b;" EXIT
+		     :: FUNCTIONS);
+}
+
+/* Goes on as the first callback has left it */
+SEC("?syscall")
+__naked int endless_once_something_is_called(void)
+{
+	asm volatile("r1 = 0; *(u64 *)(r10 - 8) = r1;"
+		     "1:" LOOP
+		     "r1 = *(u64 *)(r10 - 8); if r1 != 0 goto 1b;" EXIT
+		     :: FUNCTIONS);
+}
+
+/* In another call the callback brings back a state that was there before a call */
+SEC("?syscall")
+__naked int endless_as_the_callback_undoes_the_turn(void)
+{
+	asm volatile(RANDOM "r1 = 1; *(u64 *)(r10 - 8) = r1;"
+		     "1:" LOOP
+		     "r1 = *(u64 *)(r10 - 8); r2 = 0; *(u64 *)(r10 - 8) = r2;"
+		     "if r1 != 0 goto 1b;" EXIT
 		     :: FUNCTIONS);
 }
 
@@ -193,6 +239,26 @@ static __noinline int once(void)
 	if (can_loop)
 		passed = 1;
 	return passed;
+}
+
+#define MAY_GOTO(target)						\
+	"9: .byte 0xe5, 0; .long ((" #target " - 9b - 8) / 8) & 0xffff; .short 0;"
+
+/* The same, with one more may_goto unless r1 is 0 */
+static __naked __noinline int once_or_twice(void)
+{
+	asm volatile("r0 = 0; if r1 == 0 goto 1f;" MAY_GOTO(2f)
+		     "1: r1 = 0;" MAY_GOTO(2f) "r0 = 1;"
+		     "2: exit;" ::: "r0");
+}
+
+SEC("?syscall")
+__naked int ends_by_time_around_more_may_gotos_than_at_first(void)
+{
+	asm volatile("r6 = 0;"
+		     "1: r1 = r6; r6 = 1; call %[once_or_twice]; if r0 != 0 goto 1b;"
+		     "exit;"
+		     :: [once_or_twice] "i"(once_or_twice));
 }
 
 SEC("?syscall")

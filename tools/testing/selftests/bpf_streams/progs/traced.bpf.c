@@ -93,6 +93,15 @@ int BPF_PROG(before_dumping_cb)
 	return 0;
 }
 
+/* may_gotos that this CPU passes before the next look at the time */
+extern const int bpf_may_goto_left __ksym __weak;
+int left_at_entry, left_at_exit, left_after_turns;
+
+static __always_inline int may_gotos_left(void)
+{
+	return &bpf_may_goto_left ? *(int *)bpf_this_cpu_ptr(&bpf_may_goto_left) : 0;
+}
+
 static int long_turn_cb(__u32 i, void *ctx)
 {
 	__sync_fetch_and_add(&filled, 1);
@@ -103,6 +112,8 @@ SEC("syscall")
 int long_turns(void *ctx)
 {
 	while (can_loop && !stop) {
+		if (turns > 1 && left_after_turns < may_gotos_left())
+			left_after_turns = may_gotos_left();
 		bpf_loop(1 << 20, long_turn_cb, NULL, 0);
 		turns++;
 		barrier();
@@ -112,15 +123,6 @@ int long_turns(void *ctx)
 
 /* A constant would make the verifier go through all turns */
 __u64 refill_loops = 200000;
-
-/* may_gotos that this CPU passes before the next look at the time */
-extern const int bpf_may_goto_left __ksym __weak;
-int left_at_entry, left_at_exit;
-
-static __always_inline int may_gotos_left(void)
-{
-	return &bpf_may_goto_left ? *(int *)bpf_this_cpu_ptr(&bpf_may_goto_left) : 0;
-}
 
 /* Leaves as much for the next program on the CPU as there is */
 SEC("syscall")
