@@ -49,7 +49,7 @@ column_of() {
 	case $1 in
 	test_printk|test_write|test_context|test_concurrency|test_attribution|test_demos.sh|test_storm)
 		echo prints ;;
-	test_read|test_lifetime|test_security|test_silent|test_bpftool)
+	test_read|test_lifetime|test_security|test_silent|test_bpftool|test_bpftool_output)
 		echo reads ;;
 	test_stack|test_may_goto|test_arena|test_res_lock*)
 		echo reports ;;

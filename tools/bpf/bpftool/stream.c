@@ -294,7 +294,7 @@ static void stream_dump(struct stream_reader *r, struct stream *s)
 	s->left = unread(r, s);
 	while ((n = stream_read(r, s)) > 0) {
 		stream_text(s, r->buf, n);
-		if (!stream_out_flush())
+		if (!stream_out_flush() || stream_signals_came())
 			return;
 	}
 
@@ -312,7 +312,7 @@ static void dump_all(struct stream_reader *r)
 	list_for_each_entry_safe(s, tmp, &r->streams, list) {
 		stream_dump(r, s);
 		stream_end(r, s, false);
-		if (!stream_out_flush() || r->err)
+		if (!stream_out_flush() || r->err || stream_signals_came())
 			return;
 	}
 }
@@ -478,8 +478,12 @@ static int print_streams(struct stream_reader *r, struct stream_style *style)
 		p_err("mem alloc failed");
 		return -1;
 	}
-	if (stream_out_open(style))
+	if (stream_signals_begin())
 		return -1;
+	if (stream_out_open(style)) {
+		r->err = -1;
+		goto exit_signals;
+	}
 
 	if (r->wait)
 		stream_follow(r);
@@ -489,7 +493,43 @@ static int print_streams(struct stream_reader *r, struct stream_style *style)
 	if (stream_out_close())
 		r->err = -1;
 
+exit_signals:
+	stream_signals_end();
 	return r->err;
+}
+
+/* For what we open not to take the place of what was closed. */
+static void reserve_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* Before anything is read: it would be lost. */
+static int check_output(const char *name, int flags)
+{
+	if (flags < 0) {
+		p_err("standard %s is closed", name);
+		return -1;
+	}
+	if ((flags & O_ACCMODE) == O_RDONLY) {
+		p_err("standard %s is not open for writing", name);
+		return -1;
+	}
+
+	return 0;
+}
+
+/* What programs print to stderr goes to ours unless it is told otherwise. */
+static bool needs_stderr(const struct stream_reader *r, const struct stream_style *style)
+{
+	return !r->stream_id && style->format == STREAM_PLAIN;
 }
 
 int do_tracelog_stream(int argc, char **argv)
@@ -500,20 +540,20 @@ int do_tracelog_stream(int argc, char **argv)
 		.wait = wait_output,
 		.prog_fd = -1,
 	};
+	int out_flags = fcntl(STDOUT_FILENO, F_GETFL);
+	int err_flags = fcntl(STDERR_FILENO, F_GETFL);
 	int err = -1;
 
-	/* What we open first would take its place. */
-	if (fcntl(STDOUT_FILENO, F_GETFD) < 0) {
-		p_err("standard output is closed");
-		return -1;
-	}
-
-	if (parse_stream(&r, *argv))
+	reserve_standard_fds();
+	if (check_output("output", out_flags) || parse_stream(&r, *argv))
 		return -1;
 	NEXT_ARG();
 
-	if (parse_prog(&r, &argc, &argv) || parse_style(&style, argc, argv) ||
-	    open_streams(&r))
+	if (parse_prog(&r, &argc, &argv) || parse_style(&style, argc, argv))
+		goto exit_drop;
+	if (needs_stderr(&r, &style) && check_output("error", err_flags))
+		goto exit_drop;
+	if (open_streams(&r))
 		goto exit_drop;
 
 	/* A program that we wait for the end of is not to be kept by us. */

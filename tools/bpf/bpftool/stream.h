@@ -3,6 +3,8 @@
  * Reading the standard streams of programs: stream.c finds the programs and
  * dumps, stream_follow.c waits for more, stream_line.c makes lines of the text,
  * stream_out.c and the others print them.
+ * stream_signal.c sees to it that a signal does not end us with text that was read
+ * and not printed.
  */
 #ifndef __BPFTOOL_STREAM_H
 #define __BPFTOOL_STREAM_H
@@ -74,6 +76,16 @@ struct stream_style {
 	bool split;		/* what programs print to stderr goes to ours */
 };
 
+/* As syslog has it. */
+enum stream_priority {
+	STREAM_PRIO_ERROR	= 3,	/* of what the kernel reports */
+	STREAM_PRIO_STDERR	= 4,
+	STREAM_PRIO_NOTE	= 5,	/* of what we tell */
+	STREAM_PRIO_STDOUT	= 6,
+};
+
+struct stat;
+
 /* stream.c */
 int stream_scan(struct stream_reader *r);
 void stream_end(const struct stream_reader *r, struct stream *s, bool gone);
@@ -92,9 +104,9 @@ void stream_end_part(struct stream *s);
 /* stream_out.c */
 int stream_out_open(const struct stream_style *style);
 int stream_out_close(void);
-int stream_out_fd(void);
+int stream_out_reader(void);
 void stream_out_stop_by(int fd);
-int stream_out_wait(int fd);
+int stream_out_wait(int fd, unsigned int *tries);
 bool stream_out_flush(void);
 void stream_out_stamp(void);
 bool stream_out_raw(const struct stream *s, const char *text, size_t len);
@@ -106,9 +118,23 @@ size_t stream_utf8_whole(const char *text, size_t len);
 void stream_json_line(FILE *out, const struct stream *s, const char *time,
 		      const char *text, size_t len);
 
+/* stream_signal.c */
+int stream_signals_begin(void);
+int stream_signals_fd(void);
+bool stream_signals_came(void);
+void stream_signals_done(void);
+void stream_signals_end(void);
+
+/* stream_kmsg.c */
+bool stream_kmsg_is(const struct stat *st);
+int stream_kmsg_open(const char *name);
+size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json);
+ssize_t stream_kmsg_write(int fd, int priority, const char *text, size_t size);
+
 /* stream_journal.c */
 int stream_journal_open(void);
 int stream_journal_line(const struct stream *s, const char *text, size_t len);
 void stream_journal_close(void);
+int stream_priority(const struct stream *s, const char *text, size_t len);
 
 #endif

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
+
+#include <bpf/bpf.h>
 
 #include "stream.h"
 
@@ -21,10 +21,6 @@
 struct follower {
 	struct stream_reader *r;
 	int epoll_fd;
-	int signal_fd;
-	sigset_t signals;
-	sigset_t old_signals;
-	struct sigaction old_sigpipe;
 	__u64 scan_due;
 	bool stop;
 };
@@ -62,65 +58,21 @@ static int watch_new(struct follower *f)
 	return 0;
 }
 
-/* One that was ignored when we were started (by nohup, say) is to stay that. */
-static void add_signal(struct follower *f, int sig)
-{
-	struct sigaction sa;
-
-	if (!sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_IGN)
-		return;
-	sigaddset(&f->signals, sig);
-}
-
-/*
- * The signals come by a descriptor: none can slip in before we sleep. As they
- * don't interrupt anything then, writing has to look at that descriptor, too.
- */
 static int begin(struct follower *f)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-
-	sigaction(SIGPIPE, &ignore, &f->old_sigpipe);
-	sigemptyset(&f->signals);
-	add_signal(f, SIGINT);
-	add_signal(f, SIGTERM);
-	add_signal(f, SIGHUP);
-	sigprocmask(SIG_BLOCK, &f->signals, &f->old_signals);
-
-	f->signal_fd = signalfd(-1, &f->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (f->signal_fd < 0 || f->epoll_fd < 0 ||
-	    watch(f, f->signal_fd, EPOLLIN, NULL)) {
+	if (f->epoll_fd < 0 || watch(f, stream_signals_fd(), EPOLLIN, NULL)) {
 		stream_err("can't wait for signals: %s", strerror(errno));
 		return -1;
 	}
-	stream_out_stop_by(f->signal_fd);
 
-	/* Whose reader may go while there is nothing to print. Not a file's. */
-	if (stream_out_fd() >= 0 && watch(f, stream_out_fd(), 0, NULL) &&
-	    errno != EPERM && errno != EBADF) {
+	/* Who may go while there is nothing to print. */
+	if (stream_out_reader() >= 0 && watch(f, stream_out_reader(), 0, NULL)) {
 		stream_err("can't wait for standard output: %s", strerror(errno));
 		return -1;
 	}
 
 	return watch_new(f);
-}
-
-static void end(struct follower *f)
-{
-	struct signalfd_siginfo info;
-
-	stream_out_stop_by(-1);
-
-	/* They have done what they were for. */
-	while (f->signal_fd >= 0 && read(f->signal_fd, &info, sizeof(info)) > 0)
-		;
-	if (f->epoll_fd >= 0)
-		close(f->epoll_fd);
-	if (f->signal_fd >= 0)
-		close(f->signal_fd);
-	sigprocmask(SIG_SETMASK, &f->old_signals, NULL);
-	sigaction(SIGPIPE, &f->old_sigpipe, NULL);
 }
 
 static void receive(struct follower *f, struct stream *s)
@@ -221,14 +173,54 @@ static int wait_for_events(struct follower *f)
 	return 0;
 }
 
-void stream_follow(struct stream_reader *r)
+/* Its ID goes at once, the end of its streams is told a little later. */
+static bool is_gone(const struct stream *s)
 {
-	struct follower f = { .r = r, .epoll_fd = -1, .signal_fd = -1 };
+	int fd;
+
+	fd = bpf_prog_get_fd_by_id(s->prog->id);
+	if (fd < 0)
+		return errno == ENOENT;
+	close(fd);
+
+	return false;
+}
+
+/* What we don't read of a program that is gone, nobody will. */
+static void read_rest(struct follower *f, struct stream *s)
+{
+	ssize_t n;
+
+	if (!is_gone(s))
+		return;
+
+	while (stream_out_flush()) {
+		n = read(s->fd, f->r->buf, STREAM_BUF_SZ);
+		if (n <= 0)
+			return;
+		stream_text(s, f->r->buf, n);
+	}
+}
+
+static void end(struct follower *f)
+{
 	struct stream *s, *tmp;
 
+	list_for_each_entry_safe(s, tmp, &f->r->streams, list) {
+		read_rest(f, s);
+		stream_end(f->r, s, false);
+	}
+	stream_out_flush();
+	stream_signals_done();
+}
+
+void stream_follow(struct stream_reader *r)
+{
+	struct follower f = { .r = r };
+
 	if (begin(&f)) {
+		f.stop = true;
 		r->err = -1;
-		goto exit_end;
 	}
 
 	while (!f.stop && (r->everything || !list_empty(&r->streams))) {
@@ -240,10 +232,7 @@ void stream_follow(struct stream_reader *r)
 			handle_time(&f);
 	}
 
-	list_for_each_entry_safe(s, tmp, &r->streams, list)
-		stream_end(r, s, false);
-	stream_out_flush();
-
-exit_end:
 	end(&f);
+	if (f.epoll_fd >= 0)
+		close(f.epoll_fd);
 }

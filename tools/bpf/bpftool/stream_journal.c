@@ -63,6 +63,7 @@ void stream_journal_close(void)
 
 static int journal_send(const struct msghdr *msg)
 {
+	unsigned int tries = 0;
 	bool again = false;
 	int err;
 
@@ -74,7 +75,7 @@ static int journal_send(const struct msghdr *msg)
 		case EINTR:
 			break;
 		case EAGAIN:
-			if (stream_out_wait(journal_fd))
+			if (stream_out_wait(journal_fd, &tries))
 				return -EINTR;
 			break;
 		case ECONNREFUSED:
@@ -134,14 +135,13 @@ exit_close:
 	return err;
 }
 
-/* As syslog has it: informational, a warning, and an error. */
-static int line_priority(const struct stream *s, const char *text, size_t len)
+int stream_priority(const struct stream *s, const char *text, size_t len)
 {
 	static const char error[] = "ERROR: ";
 
 	if (len >= strlen(error) && !memcmp(text, error, strlen(error)))
-		return 3;
-	return s->id == BPF_STREAM_STDERR ? 4 : 6;
+		return STREAM_PRIO_ERROR;
+	return s->id == BPF_STREAM_STDERR ? STREAM_PRIO_STDERR : STREAM_PRIO_STDOUT;
 }
 
 /*
@@ -167,7 +167,7 @@ int stream_journal_line(const struct stream *s, const char *text, size_t len)
 		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=bpf\n"
 		     "BPF_PROG_ID=%u\nBPF_PROG_NAME=%s\n"
 		     "BPF_PROG_TAG=" BPF_TAG_FMT "\nBPF_STREAM=%s\nMESSAGE=",
-		     line_priority(s, text, len), p->id, p->name,
+		     stream_priority(s, text, len), p->id, p->name,
 		     p->tag[0], p->tag[1], p->tag[2], p->tag[3],
 		     p->tag[4], p->tag[5], p->tag[6], p->tag[7], s->name);
 

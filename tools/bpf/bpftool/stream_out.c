@@ -14,19 +14,30 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "stream.h"
 
-/* How long a reader of our output may be stuck when we are to end, in ms. */
+/*
+ * How long a reader of our output may be stuck when we are to end, and when to
+ * try again where poll() tells nothing, or too early, in ms.
+ */
 #define STOP_GRACE	1000
+#define RETRY_PERIOD	1000
+#define RETRY_DELAY	20
 
 struct out {
 	const char *name;
 	int std_fd;
 	int fd;
+	/* As write(). EAGAIN instead of waiting for a reader. */
+	ssize_t (*write)(struct out *o, const char *buf, size_t size);
 	FILE *file;
 	int err;
+	__u64 lost;		/* bytes that could not be written */
+	int priority;		/* of what is being printed, as syslog has it */
+	bool has_reader;	/* who may go */
 	bool colour;
 };
 
@@ -41,13 +52,14 @@ static FILE *json_file;		/* where JSON went before */
 static bool json_array;
 static bool raw;
 static int journal_err;
+static __u64 journal_lost;
 static int stop_fd = -1;
 static char stamp[64];
 
-/* Where text is printed to, or -1 if it goes to the journal. */
-int stream_out_fd(void)
+/* Where somebody reads what is printed, or -1. */
+int stream_out_reader(void)
 {
-	return style.format == STREAM_JOURNAL ? -1 : out->fd;
+	return style.format != STREAM_JOURNAL && out->has_reader ? out->fd : -1;
 }
 
 /* The descriptor turns readable when we are to end. */
@@ -56,80 +68,166 @@ void stream_out_stop_by(int fd)
 	stop_fd = fd;
 }
 
-/* Wait until it can be written to. An error if we are to end rather. */
-int stream_out_wait(int fd)
+/*
+ * Wait until it is worth trying to write once more. An error if we are to end
+ * rather.
+ *
+ * Not all that poll() says is true: some devices never tell that they can be
+ * written to, and a terminal with room for a byte takes no newline. Hence count in
+ * tries how often writing was in vain though poll() promised otherwise. It begins
+ * with 0.
+ */
+int stream_out_wait(int fd, unsigned int *tries)
 {
 	struct pollfd pfds[] = {
 		{ .fd = fd, .events = POLLOUT },
 		{ .fd = stop_fd, .events = POLLIN },
 	};
+	int n;
 
-	while (!pfds[0].revents) {
-		if (poll(pfds, ARRAY_SIZE(pfds), -1) < 0 && errno != EINTR)
-			return -1;
-		if (!pfds[0].revents && pfds[1].revents)
-			return poll(pfds, 1, STOP_GRACE) > 0 ? 0 : -1;
-	}
+	if (*tries)
+		poll(NULL, 0, RETRY_DELAY);
 
-	return 0;
+	do {
+		n = poll(pfds, ARRAY_SIZE(pfds), RETRY_PERIOD);
+	} while (n < 0 && errno == EINTR);
+
+	if (n < 0)
+		return -1;
+
+	*tries = pfds[0].revents ? *tries + 1 : 0;
+	if (!pfds[1].revents)
+		return 0;
+	if (*tries > STOP_GRACE / RETRY_DELAY)
+		return -1;
+
+	return poll(pfds, 1, STOP_GRACE) > 0 ? 0 : -1;
 }
 
 /*
- * stdio would lose text, as the file is non-blocking or may be. If it does block,
- * it is a pipe at best: once that is writable, it takes PIPE_BUF bytes at once.
+ * stdio would lose text, as the file is non-blocking or may be. It is told that
+ * all was written: else it would not let us count what was not.
  */
 static ssize_t out_write(void *cookie, const char *buf, size_t size)
 {
 	struct out *o = cookie;
-	size_t done = 0, chunk;
+	unsigned int tries = 0;
+	size_t done = 0;
 	ssize_t n;
 
 	while (done < size && !o->err) {
-		if (stream_out_wait(o->fd)) {
-			o->err = EINTR;
-			break;
-		}
-		chunk = size - done;
-		if (chunk > PIPE_BUF)
-			chunk = PIPE_BUF;
-		n = write(o->fd, buf + done, chunk);
-		if (n >= 0)
+		n = o->write(o, buf + done, size - done);
+		if (n > 0) {
 			done += n;
-		else if (errno != EAGAIN && errno != EINTR)
+			tries = 0;
+		} else if (!n) {
+			o->err = EIO;
+		} else if (errno == EAGAIN) {
+			if (stream_out_wait(o->fd, &tries))
+				o->err = EINTR;
+		} else if (errno != EINTR) {
 			o->err = errno;
+		}
+	}
+	o->lost += size - done;
+
+	return size;
+}
+
+static ssize_t plain_write(struct out *o, const char *buf, size_t size)
+{
+	return write(o->fd, buf, size);
+}
+
+/* Others who have the same socket may want to block. */
+static ssize_t socket_write(struct out *o, const char *buf, size_t size)
+{
+	return send(o->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* It blocks. Once a pipe is writable, it takes PIPE_BUF bytes at once. */
+static ssize_t asking_write(struct out *o, const char *buf, size_t size)
+{
+	struct pollfd pfd = { .fd = o->fd, .events = POLLOUT };
+	int n;
+
+	n = poll(&pfd, 1, 0);
+	if (n <= 0) {
+		if (!n)
+			errno = EAGAIN;
+		return -1;
 	}
 
-	return done;
+	return write(o->fd, buf, size < PIPE_BUF ? size : PIPE_BUF);
+}
+
+static ssize_t kmsg_write(struct out *o, const char *buf, size_t size)
+{
+	return stream_kmsg_write(o->fd, o->priority, buf, size);
+}
+
+static bool is_kmsg(const struct out *o)
+{
+	return o->write == kmsg_write;
 }
 
 /*
- * While a write blocks, no signal can end us. So a pipe or a terminal is opened
- * once more, non-blocking: others who have the same one are not affected. The
- * rest, sockets say, can't be opened that way.
+ * While a write waits for a reader, no signal can end us. So a pipe or a terminal
+ * is opened once more, non-blocking: others who have the same one are not
+ * affected. Where that is not allowed, ask before each write.
  */
-static int out_fd(int std_fd)
+static void reopen(struct out *o)
 {
 	char path[32];
-	struct stat st;
-	int fd = -1;
+	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", std_fd);
-	if (!fstat(std_fd, &st) && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
-		fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-	return fd < 0 ? std_fd : fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", o->std_fd);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0) {
+		o->write = asking_write;
+		return;
+	}
+	o->fd = fd;
 }
 
+/* Other files and devices have no reader that a write would wait for. */
+static void find_kind(struct out *o)
+{
+	struct stat st;
+
+	o->fd = o->std_fd;
+	o->write = plain_write;
+	o->has_reader = false;
+	if (fstat(o->std_fd, &st))
+		return;
+
+	if (S_ISSOCK(st.st_mode)) {
+		o->has_reader = true;
+		o->write = socket_write;
+	} else if (S_ISFIFO(st.st_mode) || isatty(o->std_fd)) {
+		o->has_reader = true;
+		reopen(o);
+	} else if (stream_kmsg_is(&st)) {
+		o->write = kmsg_write;
+	}
+}
+
+/* Records of the kernel's log are whole lines, which are written one by one. */
 static int out_open(struct out *o)
 {
 	static const cookie_io_functions_t funcs = { .write = out_write };
 	const char *no_color = getenv("NO_COLOR");
 
 	o->err = 0;
-	o->fd = out_fd(o->std_fd);
+	o->lost = 0;
+	find_kind(o);
+	if (is_kmsg(o) && stream_kmsg_open(o->name))
+		return -1;
+
 	o->colour = isatty(o->fd) && !(no_color && *no_color);
 	o->file = fopencookie(o, "w", funcs);
-	if (!o->file || setvbuf(o->file, NULL, _IOFBF, STREAM_BUF_SZ)) {
+	if (!o->file || setvbuf(o->file, NULL, is_kmsg(o) ? _IOLBF : _IOFBF,
+				STREAM_BUF_SZ)) {
 		p_err("mem alloc failed");
 		return -1;
 	}
@@ -147,15 +245,47 @@ static void out_close(struct out *o)
 	o->fd = o->std_fd;
 }
 
-/* Nobody reading is no error; neither is that we are told to end. */
-static int out_result(const struct out *o)
+/*
+ * Not p_err(), which might need what doesn't work. Nor is it tried twice: whoever
+ * doesn't read our output may not read our errors either.
+ */
+static void __printf(1, 2) tell(const char *fmt, ...)
 {
-	if (!o->err || o->err == EPIPE || o->err == EINTR)
-		return 0;
+	char msg[ERR_MAX_LEN];
+	va_list ap;
+	int n;
 
-	/* not p_err(): that might need what doesn't work */
-	fprintf(stderr, "Error: can't write to %s: %s\n", o->name, strerror(o->err));
-	return -1;
+	va_start(ap, fmt);
+	n = vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+
+	err_out->priority = STREAM_PRIO_NOTE;
+	err_out->write(err_out, msg, n);
+}
+
+/*
+ * Nobody reading is no error; neither is that we are told to end. But text that
+ * was taken off a stream and reached nobody is told in any case.
+ */
+static int result(const char *name, int err, __u64 lost)
+{
+	const char *plural = lost == 1 ? "" : "s";
+
+	switch (err) {
+	case 0:
+		return 0;
+	case EPIPE:
+	case EINTR:
+		if (lost)
+			tell("lost %llu byte%s to %s: %s\n", lost, plural, name,
+			     err == EPIPE ? "nobody reads it any more" :
+					    "interrupted while it took no more");
+		return 0;
+	default:
+		tell("Error: can't write to %s: %s (lost %llu byte%s)\n", name,
+		     strerror(err), lost, plural);
+		return -1;
+	}
 }
 
 static bool same_file(int a, int b)
@@ -193,9 +323,8 @@ int stream_out_open(const struct stream_style *s)
 	/* Of two streams in one file, the order is to be kept as well. */
 	if (shared)
 		style.split = false;
-	raw = style.format == STREAM_PLAIN && !style.timestamps &&
-	      !style.prefix && !shared;
 	journal_err = 0;
+	journal_lost = 0;
 
 	if (style.format == STREAM_JOURNAL && stream_journal_open())
 		return -1;
@@ -209,6 +338,8 @@ int stream_out_open(const struct stream_style *s)
 		return -1;
 	}
 
+	raw = style.format == STREAM_PLAIN && !style.timestamps &&
+	      !style.prefix && !shared && !is_kmsg(out) && !is_kmsg(err_out);
 	if (style.format == STREAM_JSON)
 		json_begin();
 
@@ -231,18 +362,16 @@ int stream_out_close(void)
 	if (style.format == STREAM_JSON)
 		json_end();
 	stream_out_flush();
+	if (result("the journal", -journal_err, journal_lost))
+		err = -1;
+	if (result(out->name, out->err, out->lost))
+		err = -1;
+	if (result(err_out->name, err_out->err, err_out->lost))
+		err = -1;
+
 	out_close(out);
 	out_close(err_out);
 	stream_journal_close();
-
-	if (journal_err && journal_err != -EINTR) {
-		p_err("can't write to the journal: %s", strerror(-journal_err));
-		err = -1;
-	}
-	if (out_result(out))
-		err = -1;
-	if (out_result(err_out))
-		err = -1;
 
 	return err;
 }
@@ -277,7 +406,8 @@ bool stream_out_raw(const struct stream *s, const char *text, size_t len)
 	return raw;
 }
 
-static void print_prefix(const struct out *o, const struct stream *s)
+static int print_prefix(char *buf, size_t size, const struct out *o,
+			const struct stream *s)
 {
 	const char *on = "", *off = "";
 
@@ -286,30 +416,66 @@ static void print_prefix(const struct out *o, const struct stream *s)
 		off = "\033[0m";
 	}
 
-	fprintf(o->file, "%s%u %s%s%s:%s ", on, s->prog->id, s->prog->name,
-		*s->prog->name ? " " : "", s->name, off);
+	return snprintf(buf, size, "%s%u %s%s%s:%s ", on, s->prog->id, s->prog->name,
+			*s->prog->name ? " " : "", s->name, off);
 }
 
-static void plain_line(const struct stream *s, const char *text, size_t len)
+static void plain_line(struct out *o, const struct stream *s, const char *text,
+		       size_t len)
 {
-	const struct out *o = out_of(s);
+	char before[MAX_PROG_FULL_NAME + 128];
+	int n = 0;
+	size_t fit;
 
 	if (style.timestamps)
-		fprintf(o->file, "%s ", stamp);
+		n = snprintf(before, sizeof(before), "%s ", stamp);
 	if (style.prefix)
-		print_prefix(o, s);
-	fwrite(text, len, 1, o->file);
-	putc('\n', o->file);
+		n += print_prefix(before + n, sizeof(before) - n, o, s);
+
+	do {
+		fit = is_kmsg(o) ? stream_kmsg_fit(text, len, n, false) : len;
+		fwrite(before, n, 1, o->file);
+		fwrite(text, fit, 1, o->file);
+		putc('\n', o->file);
+		text += fit;
+		len -= fit;
+	} while (len);
+}
+
+/* What an object of JSON has besides text and name */
+#define JSON_OVERHEAD	160
+
+static void json_line(const struct stream *s, const char *text, size_t len)
+{
+	size_t before = JSON_OVERHEAD + strlen(s->prog->name), fit;
+
+	do {
+		fit = is_kmsg(out) ? stream_kmsg_fit(text, len, before, true) : len;
+		stream_json_line(out->file, s, stamp, text, fit);
+		text += fit;
+		len -= fit;
+	} while (len);
+}
+
+static void journal_line(const struct stream *s, const char *text, size_t len)
+{
+	if (!journal_err)
+		journal_err = stream_journal_line(s, text, len);
+	if (journal_err)
+		journal_lost += len;
 }
 
 void stream_out_line(const struct stream *s, const char *text, size_t len)
 {
+	struct out *o = style.format == STREAM_PLAIN ? out_of(s) : out;
+
+	o->priority = stream_priority(s, text, len);
 	if (style.format == STREAM_JSON)
-		stream_json_line(out->file, s, stamp, text, len);
+		json_line(s, text, len);
 	else if (style.format == STREAM_PLAIN)
-		plain_line(s, text, len);
-	else if (!journal_err)
-		journal_err = stream_journal_line(s, text, len);
+		plain_line(o, s, text, len);
+	else
+		journal_line(s, text, len);
 }
 
 /* Something about a program that it has not printed itself. */
@@ -318,6 +484,7 @@ void stream_out_note(const struct stream_prog *p, const char *fmt, ...)
 	FILE *f = err_out->file;
 	va_list ap;
 
+	err_out->priority = STREAM_PRIO_NOTE;
 	fprintf(f, "program %u%s%s ", p->id, *p->name ? " " : "", p->name);
 	va_start(ap, fmt);
 	vfprintf(f, fmt, ap);

@@ -155,7 +155,8 @@ TEST_F(wait, signal_ends_it_even_if_its_output_is_stuck)
 	/* Reading before it is gone would be cheating */
 	tool_wait(&self->tool);
 	EXPECT_EQ(0, tool_end(&self->tool));
-	EXPECT_EQ(0, self->tool.text[ERR].len);
+	EXPECT_TRUE(text_has(&self->tool.text[ERR],
+			     " to standard output: interrupted while it took no more\n"));
 }
 
 /* A reader that is slow, but reads, gets all that was taken off the stream */
@@ -191,14 +192,31 @@ TEST_F(wait, broken_pipe_ends_it_quietly)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
 }
 
-TEST_F(wait, broken_pipe_while_printing_is_quiet)
+TEST_F(wait, broken_pipe_while_printing_ends_it)
 {
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
 	tool_wait_until_stuck(&self->tool);
 	tool_stop_reading(&self->tool, OUT);
 	EXPECT_EQ(0, tool_end(&self->tool));
-	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+	EXPECT_TRUE(text_has(&self->tool.text[ERR],
+			     " to standard output: nobody reads it any more\n"));
+}
+
+/* Nobody else could read it any more */
+TEST_F(wait, signal_does_not_cut_what_a_program_has_left)
+{
+	struct stream_stats st;
+
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &st));
+	ASSERT_LT(0, st.unread_bytes);
+	unload(&self->skel);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(1000 * 1023, self->tool.text[OUT].len);
 }
 
 TEST_F(wait, quiet_program_gets_its_part_printed)

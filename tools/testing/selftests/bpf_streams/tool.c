@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "../kselftest.h"
@@ -17,6 +18,17 @@ static int open_terminal(int fds[2])
 	return fds[1] < 0 ? -1 : 0;
 }
 
+static int open_output(const struct tool *t, int fds[2])
+{
+	if (t->terminal)
+		return open_terminal(fds);
+	if (t->socket)
+		return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	return t->non_blocking ? fcntl(fds[1], F_SETFL, O_NONBLOCK) : 0;
+}
+
 static int start(struct tool *t, const char *fmt, va_list ap)
 {
 	int out[2], err[2];
@@ -26,11 +38,7 @@ static int start(struct tool *t, const char *fmt, va_list ap)
 	len = snprintf(command, sizeof(command), "%s exec bpftool ", t->before ?: "");
 	vsnprintf(command + len, sizeof(command) - len, fmt, ap);
 
-	if (t->terminal ? open_terminal(out) : pipe2(out, O_CLOEXEC))
-		return -errno;
-	if (pipe2(err, O_CLOEXEC))
-		return -errno;
-	if (t->non_blocking && fcntl(out[1], F_SETFL, O_NONBLOCK))
+	if (open_output(t, out) || pipe2(err, O_CLOEXEC))
 		return -errno;
 	t->pid = fork();
 	if (t->pid < 0)
@@ -61,11 +69,14 @@ int tool_start(struct tool *t, const char *fmt, ...)
 
 void tool_wait_until_stuck(struct tool *t)
 {
-	int size = fcntl(t->fd[OUT], F_GETPIPE_SZ), queued = 0;
+	int size = fcntl(t->fd[OUT], F_GETPIPE_SZ), queued = 0, before;
 
 	/* A page that is not full takes no other text */
 	wait_until(ioctl(t->fd[OUT], FIONREAD, &queued) || queued > size / 2);
-	usleep(100 * 1000);
+	do {
+		before = queued;
+		usleep(100 * 1000);
+	} while (!ioctl(t->fd[OUT], FIONREAD, &queued) && queued != before);
 }
 
 void tool_stop_reading(struct tool *t, int which)

@@ -16,6 +16,7 @@ struct tool {
 	const char *before;	/* what the shell is to do first, with a ; */
 	bool non_blocking;	/* its stdout is to be */
 	bool terminal;		/* and that */
+	bool socket;		/* or that */
 	pid_t pid;
 	int fd[2];		/* where its output and errors come from */
 	struct text text[2];	/* what came */
@@ -25,7 +26,7 @@ struct tool {
 int __printf(2, 3) tool_start(struct tool *t, const char *fmt, ...);
 /* Reads until that text has come: false if it never will */
 bool tool_says(struct tool *t, int which, const char *text);
-/* Waits until the pipe of its stdout is full, and some more */
+/* Waits until its stdout is full, and some more */
 void tool_wait_until_stuck(struct tool *t);
 /* Nobody reads that any more */
 void tool_stop_reading(struct tool *t, int which);

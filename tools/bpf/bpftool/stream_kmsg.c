@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* /dev/kmsg: a write is a record of the kernel's log, and has to be a line. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "stream.h"
+
+#define KMSG_DEV	makedev(1, 11)
+#define KMSG_POLICY	"/proc/sys/kernel/printk_devkmsg"
+
+/*
+ * How long a record may be, with its priority and its newline; older kernels take
+ * less. Readers get it with its bytes that are not printable in ASCII as \xNN,
+ * and cut to twice the length, a header included.
+ */
+#define RECORD_MAX	1024
+#define RECORD_OLD_MAX	976
+#define SHOWN_MAX	(2 * RECORD_MAX - 128)
+
+#define PRIORITY_LEN	strlen("<6>")
+#define ESCAPE_LEN	strlen("\\xff")
+
+/* What a byte may become in JSON: \u0001, U+FFFD, \" */
+#define JSON_CONTROL	6
+#define JSON_REPLACED	3
+#define JSON_ESCAPED	2
+
+static size_t record_max = RECORD_MAX;
+
+bool stream_kmsg_is(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == KMSG_DEV;
+}
+
+static bool is_printable(unsigned char c)
+{
+	return c >= ' ' && c < 0x7f && c != '\\';
+}
+
+static size_t json_width(unsigned char c)
+{
+	if (c >= 0x80)
+		return JSON_REPLACED;
+	if (c == '"' || c == '\\' || c == '\t')
+		return JSON_ESCAPED;
+
+	return c < ' ' || c == 0x7f ? JSON_CONTROL : 1;
+}
+
+/*
+ * How much of a line fits into a record, after other text that is as long as that.
+ * Characters are not cut.
+ */
+size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json)
+{
+	size_t size = PRIORITY_LEN + before + 1, shown = before, width, n;
+
+	for (n = 0; n < len; n++) {
+		width = json ? json_width(text[n]) : 1;
+		size += width;
+		shown += is_printable(text[n]) ? width : width * ESCAPE_LEN;
+		if (size > record_max || shown > SHOWN_MAX)
+			return stream_utf8_whole(text, n);
+	}
+
+	return len;
+}
+
+/* The kernel may be told to ignore what is written, or what comes too fast. */
+int stream_kmsg_open(const char *name)
+{
+	char policy[16] = "";
+	FILE *f;
+
+	record_max = RECORD_MAX;
+	f = fopen(KMSG_POLICY, "r");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%15s", policy) != 1)
+		*policy = '\0';
+	fclose(f);
+
+	if (!strcmp(policy, "off")) {
+		p_err("%s is /dev/kmsg, and kernel.printk_devkmsg is off", name);
+		return -1;
+	}
+	if (!strcmp(policy, "ratelimit"))
+		p_info("%s is /dev/kmsg: of many lines at once, the kernel drops some unless kernel.printk_devkmsg is on",
+		       name);
+
+	return 0;
+}
+
+/*
+ * Without a priority of ours, a line that begins like one would be taken for it.
+ * A line ends at a NUL there, so that becomes a space.
+ */
+static size_t make_record(char *record, int priority, const char *text, size_t len)
+{
+	size_t i, n;
+
+	n = sprintf(record, "<%d>", priority);
+	for (i = 0; i < len; i++)
+		record[n++] = text[i] ?: ' ';
+	record[n++] = '\n';
+
+	return n;
+}
+
+/* Write one line, or as much of it as fits. As write(), which never blocks here. */
+ssize_t stream_kmsg_write(int fd, int priority, const char *text, size_t size)
+{
+	const char *nl = memchr(text, '\n', size);
+	size_t len = size, whole, n;
+	char record[RECORD_MAX];
+
+	if (nl)
+		len = nl - text;
+
+	/* The end of a report, say. The log is no place for it. */
+	if (!len)
+		return 1;
+
+	whole = len;
+
+	if (len > record_max - PRIORITY_LEN - 1)
+		len = stream_utf8_whole(text, record_max - PRIORITY_LEN - 1);
+
+	n = make_record(record, priority, text, len);
+	if (write(fd, record, n) < 0) {
+		if (errno != EINVAL || record_max == RECORD_OLD_MAX)
+			return -1;
+		record_max = RECORD_OLD_MAX;
+		return stream_kmsg_write(fd, priority, text, size);
+	}
+
+	return len == whole && nl ? len + 1 : len;
+}
