@@ -39,6 +39,18 @@ void stream_err(const char *fmt, ...)
 		jsonw_end_line(json_wtr);
 }
 
+/* Not printed at once: programs are looked for by threads, too. */
+static int __printf(2, 3) scan_err(struct stream_reader *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r->msg, sizeof(r->msg), fmt, ap);
+	va_end(ap);
+
+	return -1;
+}
+
 static const char *stream_strerror(int err)
 {
 	switch (err) {
@@ -101,10 +113,8 @@ static struct stream_prog *prog_new(const struct bpf_prog_info *info, int fd)
 	struct stream_prog *p;
 
 	p = calloc(1, sizeof(*p));
-	if (!p) {
-		stream_err("mem alloc failed");
+	if (!p)
 		return NULL;
-	}
 
 	p->id = info->id;
 	memcpy(p->tag, info->tag, sizeof(p->tag));
@@ -145,10 +155,8 @@ static int add_stream(struct stream_reader *r, struct stream_prog *p,
 	int err;
 
 	s = calloc(1, sizeof(*s));
-	if (!s) {
-		stream_err("mem alloc failed");
-		return -1;
-	}
+	if (!s)
+		return scan_err(r, "mem alloc failed");
 
 	s->name = stream_names[id];
 	s->id = id;
@@ -158,16 +166,15 @@ static int add_stream(struct stream_reader *r, struct stream_prog *p,
 		free(s);
 		if (err == -ENOENT && is_selection(r))
 			return 0;
-		stream_err("can't open %s of program %u: %s", stream_names[id],
-			   p->id, stream_strerror(err));
-		return -1;
+		return scan_err(r, "can't open %s of program %u: %s",
+				stream_names[id], p->id, stream_strerror(err));
 	}
 
 	if (r->wait)
 		get_stat(r, s, &s->before);
 	s->prog = p;
 	p->nr_open++;
-	list_add_tail(&s->list, &r->streams);
+	list_add_tail(&s->list, &r->found);
 
 	return 0;
 }
@@ -181,7 +188,7 @@ static int add_prog(struct stream_reader *r, const struct bpf_prog_info *info,
 
 	p = prog_new(info, fd);
 	if (!p)
-		return -1;
+		return scan_err(r, "mem alloc failed");
 
 	p->nr_open = 1;
 	for (id = BPF_STREAM_STDOUT; !err && id <= BPF_STREAM_STDERR; id++) {
@@ -212,17 +219,15 @@ static int add_prog_fd(struct stream_reader *r, int fd)
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	if (bpf_prog_get_info_by_fd(fd, &info, &len)) {
-		stream_err("can't get prog info: %s", strerror(errno));
-		return -1;
-	}
+	if (bpf_prog_get_info_by_fd(fd, &info, &len))
+		return scan_err(r, "can't get prog info: %s", strerror(errno));
 
 	return prog_matches(r, &info, fd) ? add_prog(r, &info, fd) : 0;
 }
 
 /*
- * Add the programs that were loaded since the last time. IDs ascend (they begin
- * again after 2^31 programs), and the kernel tells nobody of a new one.
+ * Find the programs that were loaded since the last time. IDs ascend (they begin
+ * again after 2^31 programs).
  */
 int stream_scan(struct stream_reader *r)
 {
@@ -233,9 +238,8 @@ int stream_scan(struct stream_reader *r)
 		if (fd < 0) {
 			if (errno == ENOENT)
 				continue;
-			stream_err("can't get prog by id (%u): %s", r->last_id,
-				   strerror(errno));
-			return -1;
+			return scan_err(r, "can't get prog by id (%u): %s",
+					r->last_id, strerror(errno));
 		}
 		err = add_prog_fd(r, fd);
 		close(fd);
@@ -243,10 +247,8 @@ int stream_scan(struct stream_reader *r)
 			return err;
 	}
 
-	if (errno != ENOENT) {
-		stream_err("can't get next program: %s", strerror(errno));
-		return -1;
-	}
+	if (errno != ENOENT)
+		return scan_err(r, "can't get next program: %s", strerror(errno));
 
 	return 0;
 }
@@ -282,7 +284,9 @@ void stream_end(const struct stream_reader *r, struct stream *s, bool gone)
 {
 	stream_end_part(s);
 	report_losses(r, s);
-	if (gone && r->several && s->prog->nr_open == 1 && !json_output)
+	/* Loaders try out what the kernel can do: nobody cares for those programs. */
+	if (gone && r->several && s->prog->nr_open == 1 && s->prog->has_printed &&
+	    !json_output)
 		stream_out_note(s->prog, "is gone");
 	stream_drop(s);
 }
@@ -421,6 +425,18 @@ static int parse_style(struct stream_style *style, int argc, char **argv)
 	return 0;
 }
 
+static int find_streams(struct stream_reader *r)
+{
+	int err;
+
+	err = r->prog_fd >= 0 ? add_prog_fd(r, r->prog_fd) : stream_scan(r);
+	list_splice_tail_init(&r->found, &r->streams);
+	if (err)
+		stream_err("%s", r->msg);
+
+	return err;
+}
+
 static int open_streams(struct stream_reader *r)
 {
 	/* Not found out by opening one: there may be no program yet. */
@@ -430,12 +446,9 @@ static int open_streams(struct stream_reader *r)
 	}
 
 	raise_nofile();
-	if (r->prog_fd >= 0)
-		return add_prog_fd(r, r->prog_fd);
-
-	if (stream_scan(r))
+	if (find_streams(r))
 		return -1;
-	if (list_empty(&r->streams) && !r->everything) {
+	if (list_empty(&r->streams) && is_selection(r) && !r->everything) {
 		p_err("no program matches this handle");
 		return -1;
 	}
@@ -537,6 +550,7 @@ int do_tracelog_stream(int argc, char **argv)
 	struct stream_style style = { .format = STREAM_PLAIN };
 	struct stream_reader r = {
 		.streams = LIST_HEAD_INIT(r.streams),
+		.found = LIST_HEAD_INIT(r.found),
 		.wait = wait_output,
 		.prog_fd = -1,
 	};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Reading the standard streams of programs: stream.c finds the programs and
- * dumps, stream_follow.c waits for more, stream_line.c makes lines of the text,
- * stream_out.c and the others print them.
+ * dumps, stream_follow.c waits for more text and stream_find.c for more programs,
+ * stream_line.c makes lines of the text, stream_out.c and the others print them.
  * stream_signal.c sees to it that a signal does not end us with text that was read
  * and not printed.
  */
@@ -28,6 +28,7 @@ struct stream_stat {
 struct stream_prog {
 	__u32 id;
 	unsigned int nr_open;	/* of its streams */
+	bool has_printed;	/* since we wait for it */
 	unsigned char tag[BPF_TAG_SIZE];
 	char name[MAX_PROG_FULL_NAME];
 };
@@ -50,6 +51,7 @@ struct stream {
 
 struct stream_reader {
 	struct list_head streams;
+	struct list_head found;	/* and not among them yet */
 	__u32 stream_id;	/* 0: both streams of a program */
 	bool wait;
 	/* Which programs: one of these is set. */
@@ -61,6 +63,7 @@ struct stream_reader {
 	__u32 last_id;		/* of those looked at */
 	char *buf;
 	int err;
+	char msg[ERR_MAX_LEN];	/* what went wrong when we looked */
 };
 
 enum stream_format {
@@ -93,6 +96,11 @@ void __printf(1, 2) stream_err(const char *fmt, ...);
 
 /* stream_follow.c */
 void stream_follow(struct stream_reader *r);
+
+/* stream_find.c */
+int stream_find_begin(struct stream_reader *r);
+int stream_find(struct stream_reader *r);
+void stream_find_end(struct stream_reader *r);
 
 /* stream_stat.c */
 bool stream_stat(int fd, const char *name, struct stream_stat *st);

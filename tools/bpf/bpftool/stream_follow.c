@@ -12,7 +12,10 @@
 
 #include "stream.h"
 
-/* When to look for new programs, and to give up waiting for a line's end, in ms */
+/*
+ * When to look for programs that were not announced, and to give up waiting for a
+ * line's end, in ms
+ */
 #define SCAN_PERIOD	250
 #define QUIET_PERIOD	500
 
@@ -60,6 +63,8 @@ static int watch_new(struct follower *f)
 
 static int begin(struct follower *f)
 {
+	int news_fd;
+
 	f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll_fd < 0 || watch(f, stream_signals_fd(), EPOLLIN, NULL)) {
 		stream_err("can't wait for signals: %s", strerror(errno));
@@ -72,6 +77,16 @@ static int begin(struct follower *f)
 		return -1;
 	}
 
+	if (f->r->everything) {
+		news_fd = stream_find_begin(f->r);
+		if (news_fd < 0)
+			return -1;
+		if (watch(f, news_fd, EPOLLIN, f->r)) {
+			stream_err("can't wait for programs: %s", strerror(errno));
+			return -1;
+		}
+	}
+
 	return watch_new(f);
 }
 
@@ -82,6 +97,7 @@ static void receive(struct follower *f, struct stream *s)
 
 	n = read(s->fd, r->buf, STREAM_BUF_SZ);
 	if (n > 0) {
+		s->prog->has_printed = true;
 		stream_text(s, r->buf, n);
 		s->part_due = now_ms() + QUIET_PERIOD;
 		return;
@@ -101,11 +117,24 @@ static void receive(struct follower *f, struct stream *s)
 	stream_end(r, s, true);
 }
 
+static void find(struct follower *f)
+{
+	if (stream_find(f->r) || watch_new(f)) {
+		f->r->err = -1;
+		f->stop = true;
+	}
+	f->scan_due = now_ms() + SCAN_PERIOD;
+}
+
 /* One chunk of each that has some, so that none waits for another. */
 static void handle(struct follower *f, const struct epoll_event *ev)
 {
 	if (!ev->data.ptr) {
 		f->stop = true;
+		return;
+	}
+	if (ev->data.ptr == f->r) {
+		find(f);
 		return;
 	}
 
@@ -133,11 +162,8 @@ static void handle_time(struct follower *f)
 	__u64 now = now_ms();
 
 	print_parts(f, now);
-	if (f->r->everything && f->scan_due <= now) {
-		if (stream_scan(f->r) || watch_new(f))
-			f->r->err = -1;
-		f->scan_due = now + SCAN_PERIOD;
-	}
+	if (f->r->everything && f->scan_due <= now)
+		find(f);
 	if (!stream_out_flush() || f->r->err)
 		f->stop = true;
 }
@@ -206,6 +232,7 @@ static void end(struct follower *f)
 {
 	struct stream *s, *tmp;
 
+	stream_find_end(f->r);
 	list_for_each_entry_safe(s, tmp, &f->r->streams, list) {
 		read_rest(f, s);
 		stream_end(f->r, s, false);

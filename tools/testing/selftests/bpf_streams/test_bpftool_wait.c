@@ -3,7 +3,10 @@
  * bpftool --wait prog tracelog: prints what programs print until they are gone
  * or it is told to end, all of it and in order.
  */
+#include <sched.h>
 #include <signal.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
 #include "tool.h"
@@ -289,6 +292,163 @@ TEST_F(wait, programs_join_and_leave)
 	ASSERT_TRUE(tool_says(&self->tool, OUT, want));
 	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
 	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+/* Can the kernel tell of programs that are loaded, and may we run before others? */
+static bool announces_programs(void)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.bpf_event = 1,
+	};
+	struct sched_param fifo = { .sched_priority = 1 }, other = {};
+	int fd;
+
+	fd = syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return !sched_setscheduler(0, SCHED_FIFO, &fifo) &&
+	       !sched_setscheduler(0, SCHED_OTHER, &other);
+}
+
+#define SHORT_LIVED	20
+
+/* Loads, runs and unloads them one after another, as fast as it can */
+static bool run_short_lived(__u32 *id)
+{
+	struct say_bpf *skel;
+	char line[64];
+	int i, fd, err;
+
+	for (i = 0; i < SHORT_LIVED; i++) {
+		pin_to_cpu(i % nr_cpus());
+		skel = say_load(&fd);
+		if (!skel)
+			return false;
+		id[i] = prog_id(fd);
+		snprintf(line, sizeof(line), "short-lived %d\n", i);
+		err = say_string(skel, STDOUT, line);
+		say_bpf__destroy(skel);
+		if (err)
+			return false;
+	}
+	return true;
+}
+
+static int count_short_lived(const struct text *out, const __u32 *id)
+{
+	int i, count = 0;
+	char want[64];
+
+	for (i = 0; i < SHORT_LIVED; i++) {
+		snprintf(want, sizeof(want), "%u say stdout: short-lived %d\n", id[i], i);
+		count += text_has(out, want);
+	}
+	return count;
+}
+
+/* Each is seen, whichever CPU has loaded it */
+TEST_F(wait, short_lived_programs_are_seen)
+{
+	__u32 id[SHORT_LIVED];
+
+	if (!announces_programs())
+		SKIP(return, "programs are not announced, or not in time");
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	ASSERT_TRUE(run_short_lived(id));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
+}
+
+/* Whoever doesn't read what was printed does not keep others from being seen */
+TEST_F(wait, short_lived_programs_are_seen_though_output_is_stuck)
+{
+	__u32 id[SHORT_LIVED];
+
+	if (!announces_programs())
+		SKIP(return, "programs are not announced, or not in time");
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_TRUE(run_short_lived(id));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
+}
+
+/* Loaders try out what the kernel can do: such programs come and go unnoticed */
+TEST_F(wait, programs_that_print_nothing_are_not_mentioned)
+{
+	struct say_bpf *other;
+	char not_want[64];
+	int fd;
+
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	snprintf(not_want, sizeof(not_want), "program %u ", prog_id(fd));
+	unload(&other);
+	unload(&self->skel);
+	ASSERT_TRUE(tool_says(&self->tool, ERR, " say is gone\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_FALSE(text_has(&self->tool.text[ERR], not_want));
+}
+
+#define FAIL_FUNCTION	"/sys/kernel/debug/fail_function/"
+
+/* From now on, perf_event_open() fails for the tasks that are made to fail */
+static bool refuse_perf_events(void)
+{
+	static const char * const names[] = {
+		"__x64_sys_perf_event_open", "__arm64_sys_perf_event_open",
+	};
+	char retval[128];
+	size_t i;
+
+	mount_debugfs();
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(retval, sizeof(retval), FAIL_FUNCTION "%s/retval", names[i]);
+		if (write_file(FAIL_FUNCTION "inject", names[i]) &&
+		    write_file(retval, "0xfffffffffffffff3"))
+			return write_file(FAIL_FUNCTION "verbose", "0") &&
+			       write_file(FAIL_FUNCTION "task-filter", "Y") &&
+			       write_file(FAIL_FUNCTION "probability", "100") &&
+			       write_file(FAIL_FUNCTION "times", "-1");
+	}
+	return false;
+}
+
+/* It looks for programs itself then */
+TEST_F(wait, programs_are_found_without_being_announced)
+{
+	struct say_bpf *other;
+	char want[128];
+	int fd;
+
+	if (!refuse_perf_events())
+		SKIP(return, "calls can't be made to fail");
+	self->tool.before = "echo 1 >/proc/self/make-it-fail;";
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	EXPECT_TRUE(tool_says(&self->tool, ERR,
+			      "new programs are not announced (Permission denied)"));
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ(0, say_string(other, STDOUT, "new\n"));
+	snprintf(want, sizeof(want), "%u say stdout: new\n", prog_id(fd));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, want));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	unload(&other);
+	write_file(FAIL_FUNCTION "inject", "");
 }
 
 #define WRITERS	8
