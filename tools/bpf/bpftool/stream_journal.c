@@ -164,10 +164,11 @@ int stream_journal_line(const struct stream *s, const char *text, size_t len)
 		return 0;
 
 	n = snprintf(fields, sizeof(fields),
-		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=bpf\n"
+		     "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%u\n"
 		     "BPF_PROG_ID=%u\nBPF_PROG_NAME=%s\n"
 		     "BPF_PROG_TAG=" BPF_TAG_FMT "\nBPF_STREAM=%s\nMESSAGE=",
-		     stream_priority(s, text, len), p->id, p->name,
+		     stream_priority(s, text, len), *p->name ? p->name : "bpf",
+		     p->id, p->id, p->name,
 		     p->tag[0], p->tag[1], p->tag[2], p->tag[3],
 		     p->tag[4], p->tag[5], p->tag[6], p->tag[7], s->name);
 

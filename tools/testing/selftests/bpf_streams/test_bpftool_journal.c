@@ -140,10 +140,11 @@ TEST_F(journal, lines_are_entries)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
-	char id[32], tag[64];
+	char id[32], pid[32], tag[64];
 
 	ASSERT_EQ(0, bpf_prog_get_info_by_fd(self->fd, &info, &len));
 	snprintf(id, sizeof(id), "BPF_PROG_ID=%u", self->id);
+	snprintf(pid, sizeof(pid), "SYSLOG_PID=%u", self->id);
 	snprintf(tag, sizeof(tag), "BPF_PROG_TAG=%02x%02x%02x%02x%02x%02x%02x%02x",
 		 info.tag[0], info.tag[1], info.tag[2], info.tag[3],
 		 info.tag[4], info.tag[5], info.tag[6], info.tag[7]);
@@ -158,7 +159,8 @@ TEST_F(journal, lines_are_entries)
 	EXPECT_FALSE(self->by_file);
 	EXPECT_FIELD("MESSAGE=a = \xff\t1");
 	EXPECT_FIELD("PRIORITY=6");
-	EXPECT_FIELD("SYSLOG_IDENTIFIER=bpf");
+	EXPECT_FIELD("SYSLOG_IDENTIFIER=say");
+	EXPECT_FIELD(pid);
 	EXPECT_FIELD(id);
 	EXPECT_FIELD("BPF_PROG_NAME=say");
 	EXPECT_FIELD(tag);
