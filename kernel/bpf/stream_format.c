@@ -13,7 +13,10 @@
  * the base makes of it. tools/testing/bpf_streams/format.c compares the two.
  *
  * Plain text is looked at by words. Those that are loaded are always in a page that
- * the text is in; what is behind its end is not looked at. When it is copied, a whole
+ * the text is in; what is behind its end is not looked at. Where the processor checks
+ * tags of memory, they are also in a granule that the text is in, as all of that has
+ * one tag. Where the compiler checks what is looked at, by bits even, text is looked at
+ * by bytes. When it is copied, a whole
  * word is stored and as much of it kept as is plain text: what follows is stored over
  * the rest.
  */
@@ -21,6 +24,7 @@
 #include <linux/bpf.h>
 #include <linux/compiler.h>
 #include <linux/ctype.h>
+#include <linux/kasan-enabled.h>
 #include <linux/kcsan-checks.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -67,12 +71,22 @@ static __always_inline bool is_plain(unsigned char c)
 	return !isascii(c) || isspace(c);
 }
 
-/* May so many words be loaded, of which the first byte is the text's? */
+static __always_inline bool must_align(void)
+{
+	return !IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ||
+	       kasan_hw_tags_enabled();
+}
+
+/*
+ * May so many words, one or two, be loaded, of which the first byte is the text's? If
+ * they are aligned to their size, they are in one page, and in one granule of tags.
+ */
 static __always_inline bool can_load(const char *s, unsigned int words)
 {
-	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) &&
-	    !IS_ALIGNED((unsigned long)s, WORD))
+	if (IS_ENABLED(CONFIG_KMSAN))
 		return false;
+	if (must_align())
+		return IS_ALIGNED((unsigned long)s, words * WORD);
 
 	return offset_in_page(s) <= PAGE_SIZE - words * WORD;
 }

@@ -83,6 +83,7 @@ run stress-tsan MESSAGES=1500
 run order-tsan
 run format-plain
 run format-asan
+run format-tags
 fuzz fuzzer "the stream does as the model" -runs=40000 -max_len=256 -len_control=0
 fuzz format-fuzzer "the renderer does as the base" -runs=300000 -max_len=256 -len_control=0
 tap litmus bash "$(dirname "$0")/litmus/run.sh" "$kdir"

@@ -104,15 +104,6 @@ unsigned long read_word_nocheck(const void *p)
 	return words->word;
 }
 
-#define READ_ONCE_NOCHECK(x)	read_word_nocheck(&(x))
-
-/* As with KASAN, the first byte must be the object's. */
-static inline unsigned long read_word_at_a_time(const void *p)
-{
-	(void)*(const volatile char *)p;
-	return read_word_nocheck(p);
-}
-
 void shim_bug(const char *what, const char *file, int line);
 
 /* Whatever the kernel warns of is a bug here. */
@@ -121,6 +112,53 @@ void shim_bug(const char *what, const char *file, int line);
 	if (unlikely(cond))						\
 		shim_bug(#cond, __FILE__, __LINE__);			\
 })
+
+/*
+ * Where the processor checks tags, as arm64 does with KASAN_HW_TAGS, each granule of 16
+ * bytes has one: what is read must be in that of the first byte.
+ */
+#ifdef SHIM_HW_TAGS
+#define kasan_hw_tags_enabled() true
+static __thread unsigned long shim_granule;
+
+static inline void enter_granule(const void *p)
+{
+	shim_granule = (unsigned long)p / 16;
+}
+
+static inline void check_granule(const void *p)
+{
+	die_if((unsigned long)p / 16 != shim_granule);
+	die_if(((unsigned long)p + sizeof(unsigned long) - 1) / 16 != shim_granule);
+}
+#else
+#define kasan_hw_tags_enabled() false
+
+static inline void enter_granule(const void *p)
+{
+}
+
+static inline void check_granule(const void *p)
+{
+}
+#endif
+
+static inline unsigned long read_once_nocheck(const void *p)
+{
+	check_granule(p);
+	return read_word_nocheck(p);
+}
+
+#define READ_ONCE_NOCHECK(x)	read_once_nocheck(&(x))
+
+/* As with KASAN, the first byte must be the object's. */
+static inline unsigned long read_word_at_a_time(const void *p)
+{
+	(void)*(const volatile char *)p;
+	enter_granule(p);
+	return read_once_nocheck(p);
+}
+
 #define WARN_ON_ONCE(cond)	die_if(cond)
 
 #define EXPORT_SYMBOL(sym)	extern typeof(sym) sym
