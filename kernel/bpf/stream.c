@@ -7,7 +7,7 @@
  *
  *   writers, any context, NMI too               readers, one at a time
  *
- *   charge text ─► allocate ─► push             ┌── backlog ◄── stream.lock
+ *   allocate ─► charge text ─► push             ┌── backlog ◄── stream.lock
  *                                │              │    oldest first
  *                                ▼              ▼
  *                   log: newest ─► ... ─► oldest   copy to user, free
@@ -27,15 +27,22 @@
  * stack, newest first as in the log, and spliced into the log at once. What is
  * together in the log stays together when the log is reversed.
  *
+ * A group begins a line. What is before it in the log only the reader knows, so its
+ * first record says so, and a reader that comes there within a line (stream.mid_line)
+ * puts a newline first. It is counted as written when it is read.
+ *
  * Capacity
  * --------
  *
  * stream.unread is the text that is charged to the stream, never more than
- * CONFIG_BPF_STREAMS_CAPACITY. A writer charges a message whole before it
- * allocates the record, or a group whole before it splices, and takes the
- * charge back if anything fails after that. A reader discharges what the
- * user's buffer has received. Memory is limited apart from that, by pages
- * (stream_alloc.c): short messages take more in headers than in text.
+ * CONFIG_BPF_STREAMS_CAPACITY. A writer charges a message, or a group, whole
+ * when all its records are there, right before it pushes them; if the stream is
+ * full by then, they are freed. So where there is a charge there will be text at
+ * once, and who waits for text does not wait for an allocation. That there is room
+ * is looked at before anything is allocated, too. A reader discharges what the
+ * user's buffer has received, a page of text at a time. Memory is limited apart
+ * from that, by pages (stream_alloc.c): short messages take more in headers than
+ * in text.
  *
  * Waking readers
  * --------------
@@ -71,8 +78,7 @@
  * sleeper or the sleeper sees the charge.
  *
  * stream.ended is set (end:A) after the last writer has returned. Who sees it set
- * (end:B) sees all that was pushed, and no charge that was taken back, for which
- * there will never be a text.
+ * (end:B) sees all that was pushed.
  *
  * Else charging and discharging order nothing: the counts guard no data.
  *
@@ -104,7 +110,8 @@ static void stream_discharge_text(struct bpf_stream *stream, unsigned int bytes)
 	atomic_sub(bytes, &stream->unread);
 }
 
-static bool stream_has_room(const struct bpf_stream *stream, unsigned int bytes)
+static __always_inline bool stream_has_room(const struct bpf_stream *stream,
+					    unsigned int bytes)
 {
 	return bytes <= CONFIG_BPF_STREAMS_CAPACITY - atomic_read(&stream->unread);
 }
@@ -156,6 +163,9 @@ unsigned long bpf_stream_stat(const struct bpf_stream *stream,
 {
 	unsigned long sum = 0;
 	int cpu;
+
+	if (!bpf_stream_is_writable(stream))
+		return 0;
 
 	for_each_possible_cpu(cpu)
 		sum += local_read(&per_cpu_ptr(stream->cpu, cpu)->stats[stat]);
@@ -221,18 +231,32 @@ static __always_inline void stream_add(struct bpf_stream *stream,
 		irq_work_queue(&stream->wake);
 }
 
+static noinline void stream_free_chain(struct bpf_stream *stream,
+				       struct llist_node *first)
+{
+	struct bpf_stream_freed freed = {};
+	struct llist_node *node, *next;
+
+	llist_for_each_safe(node, next, first)
+		bpf_stream_rec_free(stream, &freed, bpf_stream_rec(node));
+	bpf_stream_free_end(stream, &freed);
+}
+
 static int stream_push(struct bpf_stream *stream, const char *text,
 		       unsigned int len)
 {
 	struct bpf_stream_rec *rec;
 
-	if (!stream_charge_text(stream, len))
+	if (!stream_has_room(stream, len))
 		return -ENOSPC;
 
 	rec = stream_rec_new(stream, text, len);
-	if (IS_ERR(rec)) {
-		stream_discharge_text(stream, len);
+	if (IS_ERR(rec))
 		return PTR_ERR(rec);
+
+	if (unlikely(!stream_charge_text(stream, len))) {
+		stream_free_chain(stream, &rec->node);
+		return -ENOSPC;
 	}
 
 	stream_add(stream, &rec->node, &rec->node);
@@ -300,21 +324,12 @@ int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 
 	rec->node.next = ss->first;
 	ss->first = &rec->node;
-	if (!ss->last)
+	if (!ss->last) {
 		ss->last = &rec->node;
+		rec->begins_line = true;
+	}
 
 	return 0;
-}
-
-static void stream_free_chain(struct bpf_stream *stream,
-			      struct llist_node *first)
-{
-	struct bpf_stream_freed freed = {};
-	struct llist_node *node, *next;
-
-	llist_for_each_safe(node, next, first)
-		bpf_stream_rec_free(stream, &freed, bpf_stream_rec(node));
-	bpf_stream_free_end(stream, &freed);
 }
 
 /**
@@ -362,19 +377,102 @@ static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
 	return stream->backlog ? bpf_stream_rec(stream->backlog) : NULL;
 }
 
-/* The user's buffer has received @bytes more of the oldest record. */
-static void stream_consume(struct bpf_stream *stream, struct bpf_stream_freed *freed,
-			   struct bpf_stream_rec *rec, unsigned int bytes)
-{
-	lockdep_assert_held(&stream->lock);
+/**
+ * struct stream_reading - one call of bpf_stream_read()
+ * @buf: the user's buffer
+ * @len: its size
+ * @copied: how much of it was filled
+ * @consumed: text that was copied and is still charged
+ * @freed: records that were read to their end
+ */
+struct stream_reading {
+	char __user *buf;
+	unsigned int len;
+	unsigned int copied;
+	unsigned int consumed;
+	struct bpf_stream_freed freed;
+};
 
+/* Return: how much of @text the buffer has received. */
+static __always_inline unsigned int stream_copy_out(struct stream_reading *r,
+						    const char *text, unsigned int len)
+{
+	unsigned int n = len - __copy_to_user_inatomic(r->buf + r->copied, text, len);
+
+	r->copied += n;
+	return n;
+}
+
+/* The user's buffer has received @bytes more of the oldest record. */
+static __always_inline void stream_consume(struct bpf_stream *stream, struct stream_reading *r,
+					   struct bpf_stream_rec *rec, unsigned int bytes)
+{
+	r->consumed += bytes;
 	stream->consumed += bytes;
+	stream->mid_line = rec->text[stream->consumed - 1] != '\n';
 	if (stream->consumed == rec->len) {
 		stream->backlog = rec->node.next;
 		stream->consumed = 0;
-		bpf_stream_rec_free(stream, freed, rec);
+		bpf_stream_rec_free(stream, &r->freed, rec);
 	}
-	stream_discharge_text(stream, bytes);
+}
+
+/* Ends the line that was read last, for a group to begin one. */
+static noinline bool stream_end_line(struct bpf_stream *stream, struct stream_reading *r)
+{
+	if (!stream_copy_out(r, "\n", 1))
+		return false;
+
+	stream->mid_line = false;
+	guard(preempt)();
+	stream_count_written(stream, 0, 1);
+	return true;
+}
+
+/* Return: false if there is nothing to read, or the buffer cannot be written to. */
+static bool stream_read_next(struct bpf_stream *stream, struct stream_reading *r)
+{
+	struct bpf_stream_rec *rec = stream_peek(stream);
+	unsigned int todo, n;
+
+	if (!rec)
+		return false;
+	if (unlikely(rec->begins_line) && !stream->consumed && stream->mid_line)
+		return stream_end_line(stream, r);
+
+	todo = min(rec->len - stream->consumed, r->len - r->copied);
+	n = stream_copy_out(r, rec->text + stream->consumed, todo);
+	if (n)
+		stream_consume(stream, r, rec, n);
+
+	return n == todo;
+}
+
+/* Once for many records, as writers look at the count. */
+static void stream_settle(struct bpf_stream *stream, struct stream_reading *r)
+{
+	stream_discharge_text(stream, r->consumed);
+	r->consumed = 0;
+}
+
+/* Copies until the buffer is full, or an error, or the caller is killed, ends it. */
+static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
+{
+	lockdep_assert_held(&stream->lock);
+
+	while (!fatal_signal_pending(current)) {
+		do {
+			if (r->copied == r->len)
+				return 0;
+			if (!stream_read_next(stream, r))
+				return stream->backlog ? -EFAULT : 0;
+		} while (r->consumed < PAGE_SIZE);
+
+		stream_settle(stream, r);
+		cond_resched();
+	}
+
+	return -ERESTARTSYS;
 }
 
 /*
@@ -409,16 +507,14 @@ static unsigned int stream_len_in_user_space(const char __user *buf, unsigned in
 int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len)
 {
-	unsigned int todo, copied = 0, uncopied = 0, yielded = 0;
-	struct bpf_stream_freed freed = {};
-	struct bpf_stream_rec *rec;
-	bool killed;
+	struct stream_reading r = { .buf = buf, .len = len };
+	int err;
 
 	if (!bpf_stream_has_text(stream))
 		return 0;
 	if (!access_ok(buf, len)) {
-		len = stream_len_in_user_space(buf, len);
-		if (!len)
+		r.len = stream_len_in_user_space(buf, len);
+		if (!r.len)
 			return -EFAULT;
 	}
 
@@ -428,42 +524,24 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 	/* Taking the lock has asked whether we may sleep, but lockdep wants to know why. */
 	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
 		might_fault();
-	killed = fatal_signal_pending(current);
-	while (copied < len && !uncopied && !killed) {
-		rec = stream_peek(stream);
-		if (!rec)
-			break;
-
-		todo = min(rec->len - stream->consumed, len - copied);
-		uncopied = __copy_to_user_inatomic(buf + copied,
-						   rec->text + stream->consumed, todo);
-		stream_consume(stream, &freed, rec, todo - uncopied);
-		copied += todo - uncopied;
-		if (copied - yielded >= PAGE_SIZE) {
-			yielded = copied;
-			cond_resched();
-			killed = fatal_signal_pending(current);
-		}
-	}
-
-	bpf_stream_free_end(stream, &freed);
+	err = stream_read_all(stream, &r);
+	stream_settle(stream, &r);
+	bpf_stream_free_end(stream, &r.freed);
 	mutex_unlock(&stream->lock);
 
-	if (copied)
-		return copied;
-	if (uncopied)
-		return -EFAULT;
-
-	return killed ? -ERESTARTSYS : 0;
+	return r.copied ?: err;
 }
 
 /**
  * bpf_stream_alloc - make an empty stream
+ * @writable: whether there will ever be something in it
+ *
+ * What a stream has on each CPU it has only if it is writable.
  *
  * Context: Process context, may sleep.
  * Return: the stream, with one reference for the caller, or NULL.
  */
-struct bpf_stream *bpf_stream_alloc(void)
+struct bpf_stream *bpf_stream_alloc(bool writable)
 {
 	gfp_t gfp = bpf_memcg_flags(GFP_KERNEL | __GFP_ZERO);
 	struct bpf_stream *stream;
@@ -472,10 +550,13 @@ struct bpf_stream *bpf_stream_alloc(void)
 	if (!stream)
 		return NULL;
 
-	stream->cpu = alloc_percpu_gfp(struct bpf_stream_cpu, gfp);
-	if (!stream->cpu) {
-		kfree(stream);
-		return NULL;
+	if (writable) {
+		stream->cpu = alloc_percpu_gfp(struct bpf_stream_cpu, gfp);
+		if (!stream->cpu) {
+			kfree(stream);
+			return NULL;
+		}
+		bpf_stream_memory_init(stream);
 	}
 
 	init_llist_head(&stream->log);
@@ -524,10 +605,12 @@ void bpf_stream_put(struct bpf_stream *stream)
 		return;
 
 	irq_work_sync(&stream->wake);
-	stream_free_chain(stream, llist_del_all(&stream->log));
-	stream_free_chain(stream, stream->backlog);
-	bpf_stream_regions_free(stream);
-	WARN_ON_ONCE(atomic_read(&stream->pages));
+	if (bpf_stream_is_writable(stream)) {
+		stream_free_chain(stream, llist_del_all(&stream->log));
+		stream_free_chain(stream, stream->backlog);
+		bpf_stream_memory_exit(stream);
+		WARN_ON_ONCE(atomic_read(&stream->pages));
+	}
 
 	mutex_destroy(&stream->lock);
 	free_percpu(stream->cpu);

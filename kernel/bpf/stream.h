@@ -9,6 +9,7 @@
 #include <linux/bpf_stream.h>
 #include <linux/cache.h>
 #include <linux/irq_work.h>
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -22,11 +23,13 @@
  * struct bpf_stream_rec - one message
  * @node: link in the log, the backlog or a staged group
  * @len: length of @text, never 0
+ * @begins_line: it is not to continue a line, being the first of a group
  * @text: the message, without a terminating NUL
  */
 struct bpf_stream_rec {
 	struct llist_node node;
-	u16 len;
+	u16 len : 15;
+	u16 begins_line : 1;
 	char text[];
 };
 
@@ -63,20 +66,24 @@ struct bpf_stream_cpu {
  * @log: records that no reader has seen, newest first
  * @unread: bytes of text that are charged to the stream
  * @pages: pages that hold records or are about to
- * @cpu: per-CPU part
+ * @cpu: per-CPU part; NULL if nobody can write to the stream
+ * @objcg: memory cgroup that pays for the pages, or NULL
  * @wait: who sleeps until there is something to read, or nothing will come
  * @wake: wakes them, for writers that cannot
  * @ended: the program is gone
  * @lock: serialises readers, guards the fields below
  * @backlog: records taken from @log, oldest first
  * @consumed: bytes of the first backlog record that were read already
+ * @mid_line: what was read last is not a newline
  * @refs: references, the program's being one
+ * @writable: in the list of streams that may hold memory
  */
 struct bpf_stream {
 	struct llist_head log;
 	atomic_t unread;
 	atomic_t pages;
 	struct bpf_stream_cpu __percpu *cpu;
+	struct obj_cgroup *objcg;
 	wait_queue_head_t wait;
 	struct irq_work wake;
 	bool ended;
@@ -84,7 +91,9 @@ struct bpf_stream {
 	struct mutex lock ____cacheline_aligned_in_smp;
 	struct llist_node *backlog;
 	unsigned int consumed;
+	bool mid_line;
 	refcount_t refs;
+	struct list_head writable;
 };
 
 #define BPF_NR_STREAMS 2
@@ -112,17 +121,28 @@ bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
 }
 
 /*
- * Is there something to read? While a message is being written the answer may be
- * yes a little too early, but it is never no a moment too long.
+ * Is there something to read? The answer may be yes a few instructions before a message
+ * can be read, but it is never no a moment too long.
  */
 static inline bool bpf_stream_has_text(const struct bpf_stream *stream)
 {
 	return atomic_read(&stream->unread);
 }
 
+static inline bool bpf_stream_is_writable(const struct bpf_stream *stream)
+{
+	return stream->cpu;
+}
+
 static inline struct bpf_stream_rec *bpf_stream_rec(struct llist_node *node)
 {
 	return llist_entry(node, struct bpf_stream_rec, node);
+}
+
+/* Memory that the stream's records take, in bytes. */
+static inline unsigned long bpf_stream_memory(const struct bpf_stream *stream)
+{
+	return atomic_read(&stream->pages) * PAGE_SIZE;
 }
 
 /* Memory that a record of @len bytes of text takes. */
@@ -148,7 +168,12 @@ static __always_inline bool bpf_stream_charge(atomic_t *counter, int n, int limi
 struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 					    unsigned int len);
 void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *freed);
-void bpf_stream_regions_free(struct bpf_stream *stream);
+unsigned int bpf_stream_cursors_drop(struct bpf_stream *stream);
+
+void *bpf_stream_page_get(struct bpf_stream *stream);
+void bpf_stream_page_free(struct bpf_stream *stream, void *page);
+void bpf_stream_memory_init(struct bpf_stream *stream);
+void bpf_stream_memory_exit(struct bpf_stream *stream);
 
 /**
  * bpf_stream_rec_free - free a record
@@ -177,7 +202,7 @@ static __always_inline void bpf_stream_rec_free(struct bpf_stream *stream,
 unsigned int bpf_stream_plain_len(const char *fmt);
 int bpf_stream_format(char *buf, const char *fmt, const u64 *args, u32 nr_args);
 
-struct bpf_stream *bpf_stream_alloc(void);
+struct bpf_stream *bpf_stream_alloc(bool writable);
 void bpf_stream_put(struct bpf_stream *stream);
 void bpf_stream_end(struct bpf_stream *stream);
 bool bpf_stream_has_ended(const struct bpf_stream *stream);

@@ -15,18 +15,18 @@
  *        page                            cursor
  *         |                                 |
  *         v                                 v
- *         +--------+--------+---------------+------------------+
- *         | record | record | record        |       room       |
- *         +--------+--------+---------------+------------------+
+ *         +------+--------+--------+--------+------------------+
+ *         | live | record | record | record |       room       |
+ *         +------+--------+--------+--------+------------------+
  *
  * The cursor is the address of the first free byte. It is 0 while the CPU has
  * no page, and one past the page's end when the page is full, so that it lies
  * in (page, page + PAGE_SIZE] and tells page, records and room in one word.
  *
- * The live count of a page, in its struct page, is that of the bytes that
+ * The live count of a page, at its beginning, is that of the bytes that
  * somebody may still use: those of records that were not freed, allocated or
- * not yet, and one for the cursor pointing into the page. It starts at
- * PAGE_SIZE + 1 with the fresh page. Allocating does not change it, as those
+ * not yet, and one for the cursor pointing into the page. It starts at all that
+ * is for records, and that one. Allocating does not change it, as those
  * bytes were counted as room before. Freeing records takes their size away; who
  * frees many does so once for those in a row that share a page. Moving the cursor
  * to another page takes away the room that was left and the one. Whoever makes
@@ -34,7 +34,8 @@
  *
  * The pages of a stream hold records of this stream only. What a program
  * leaves unread pins no memory but its own: a page whose records were all read
- * is either a cursor's, at most one for each CPU, or has been freed.
+ * is either a cursor's, at most one for each CPU, or has been freed. Where memory is
+ * scarce, cursors of streams that are drained give their pages back.
  *
  * Who runs where
  * --------------
@@ -53,6 +54,10 @@
  *    page that was seen before or one that an interrupt has since installed,
  *    and is let go of. In the second case its room is lost until its records
  *    are read; the stream's limit on pages bounds that.
+ *
+ *  - to no page: xchg, and this by any CPU, when memory is scarce or the stream is
+ *    destroyed. To a writer between its look at the word and its cmpxchg it is one
+ *    more change that makes that fail.
  *
  * Records are freed by readers on other CPUs, by writers whose group did not
  * fit, and when the stream is destroyed.
@@ -74,14 +79,28 @@
 #include <linux/cleanup.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include "stream.h"
 
-/* Twice the capacity for records and their headers, and a page for each CPU. */
+/**
+ * struct stream_page - a page with records
+ * @live: bytes in use, see above
+ * @records: the rest of the page
+ */
+struct stream_page {
+	atomic_t live;
+	char records[] __aligned(__alignof__(struct bpf_stream_rec));
+};
+
+#define STREAM_PAGE_ROOM (PAGE_SIZE - offsetof(struct stream_page, records))
+
+/*
+ * Twice the capacity for records and their headers, in pages that lose some bytes at
+ * the beginning and at the end, and a page for each CPU.
+ */
 static int stream_page_limit(void)
 {
-	return DIV_ROUND_UP(2 * CONFIG_BPF_STREAMS_CAPACITY, PAGE_SIZE) + nr_cpu_ids;
+	return DIV_ROUND_UP(2 * CONFIG_BPF_STREAMS_CAPACITY, PAGE_SIZE - 64) + nr_cpu_ids;
 }
 
 static unsigned int cursor_room(unsigned long cursor)
@@ -90,43 +109,35 @@ static unsigned int cursor_room(unsigned long cursor)
 }
 
 /* The page that the byte before the address is in */
-static void *page_before(unsigned long address)
+static struct stream_page *page_before(unsigned long address)
 {
-	return (void *)((address - 1) & PAGE_MASK);
+	return (struct stream_page *)((address - 1) & PAGE_MASK);
 }
 
-static atomic_long_t *page_live(struct page *page)
+static struct stream_page *stream_page_alloc(struct bpf_stream *stream)
 {
-	BUILD_BUG_ON(sizeof(page->private) != sizeof(atomic_long_t));
-
-	return (atomic_long_t *)&page->private;
-}
-
-static void *stream_page_alloc(struct bpf_stream *stream)
-{
-	struct page *page;
+	struct stream_page *page;
 
 	if (!bpf_stream_charge(&stream->pages, 1, stream_page_limit()))
 		return ERR_PTR(-ENOSPC);
 
-	page = alloc_pages_nolock(NUMA_NO_NODE, 0);
+	page = bpf_stream_page_get(stream);
 	if (!page) {
 		atomic_dec(&stream->pages);
 		return ERR_PTR(-ENOMEM);
 	}
 
-	atomic_long_set(page_live(page), PAGE_SIZE + 1);
-	return page_address(page);
+	atomic_set(&page->live, STREAM_PAGE_ROOM + 1);
+	return page;
 }
 
-static void stream_page_put(struct bpf_stream *stream, void *data, unsigned int bytes)
+static void stream_page_put(struct bpf_stream *stream, struct stream_page *page,
+			    unsigned int bytes)
 {
-	struct page *page = virt_to_page(data);
-
-	if (!atomic_long_sub_and_test(bytes, page_live(page))) /* put:B */
+	if (!atomic_sub_and_test(bytes, &page->live)) /* put:B */
 		return;
 
-	free_pages_nolock(page, 0);
+	bpf_stream_page_free(stream, page);
 	atomic_dec(&stream->pages);
 }
 
@@ -142,12 +153,14 @@ static noinline struct bpf_stream_rec *
 stream_rec_alloc_page(struct bpf_stream *stream, unsigned long *cursor, unsigned int len)
 {
 	struct bpf_stream_rec *rec;
+	struct stream_page *page;
 	unsigned long old;
 
-	rec = stream_page_alloc(stream);
-	if (IS_ERR(rec))
-		return rec;
+	page = stream_page_alloc(stream);
+	if (IS_ERR(page))
+		return ERR_CAST(page);
 
+	rec = (struct bpf_stream_rec *)page->records;
 	old = xchg(cursor, (unsigned long)rec + bpf_stream_rec_size(len));
 	stream_page_retire(stream, old);
 	rec->len = len;
@@ -172,8 +185,8 @@ struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 	unsigned long old;
 
 	BUILD_BUG_ON(offsetof(struct bpf_stream_rec, text) > 16);
-	BUILD_BUG_ON(MAX_BPRINTF_BUF > U16_MAX);
-	BUILD_BUG_ON(sizeof(*rec) + MAX_BPRINTF_BUF > PAGE_SIZE);
+	BUILD_BUG_ON(MAX_BPRINTF_BUF > S16_MAX);
+	BUILD_BUG_ON(sizeof(*rec) + MAX_BPRINTF_BUF > STREAM_PAGE_ROOM);
 
 	old = READ_ONCE(*cursor);
 	do {
@@ -201,15 +214,20 @@ void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *fre
 }
 
 /**
- * bpf_stream_regions_free - let go of the pages that cursors point into
- * @stream: a stream that nobody writes to any more
+ * bpf_stream_cursors_drop - let go of the pages that cursors point into
+ * @stream: the stream
+ *
+ * What writers have in these pages stays; the next message of a CPU takes a new page.
+ *
+ * Context: Any, NMI included.
+ * Return: number of pages that were free by that.
  */
-void bpf_stream_regions_free(struct bpf_stream *stream)
+unsigned int bpf_stream_cursors_drop(struct bpf_stream *stream)
 {
-	int cpu;
+	int cpu, before = atomic_read(&stream->pages);
 
 	for_each_possible_cpu(cpu)
-		stream_page_retire(stream,
-				   xchg(&per_cpu_ptr(stream->cpu, cpu)->cursor,
-					0));
+		stream_page_retire(stream, xchg(&per_cpu_ptr(stream->cpu, cpu)->cursor, 0));
+
+	return max(before - atomic_read(&stream->pages), 0);
 }

@@ -42,14 +42,11 @@ static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fm
 
 	/* The verifier has seen that fmt is a terminated, constant string. */
 	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, &data);
-	if (err == -EBUSY)
+	if (err) {
 		bpf_stream_drop(stream, 1, 0);
-	if (err == -ENOSPC) { /* the text of the arguments alone is too long */
-		bpf_stream_drop(stream, 1, 0);
-		return -E2BIG;
+		/* The text of the arguments alone may be too long. */
+		return err == -ENOSPC ? -E2BIG : err;
 	}
-	if (err)
-		return err;
 
 	err = stream_print_text(stream, data.buf,
 				bstr_printf(data.buf, MAX_BPRINTF_BUF, fmt, data.bin_args));
@@ -75,8 +72,10 @@ static noinline int stream_vprintk(struct bpf_stream *stream, const char *fmt,
 	u32 nr_args = size / sizeof(u64);
 	int len, err;
 
-	if (size % sizeof(u64) || nr_args > MAX_BPRINTF_VARARGS || (size && !args))
+	if (size % sizeof(u64) || nr_args > MAX_BPRINTF_VARARGS || (size && !args)) {
+		bpf_stream_drop(stream, 1, 0);
 		return -EINVAL;
+	}
 
 	if (!size)
 		return stream_print(stream, fmt);
@@ -146,9 +145,11 @@ __bpf_kfunc_start_defs();
  * Return: 0; -ENOENT without such a stream; -EINVAL if the format is wrong or
  *         does not go with the arguments, or there are more than 12 of them;
  *         -EBUSY without a format buffer, as when an NMI interrupts others
- *         that print, unless there are no arguments; -E2BIG if the text is
- *         longer than 1023 bytes; -ENOSPC if the stream is full; -ENOMEM if no
- *         page could be had without waiting.
+ *         that print, unless the format is plain text, without a '%'; -E2BIG if
+ *         the text is longer than 1023 bytes; -ENOSPC if the stream is full;
+ *         -ENOMEM if no page could be had without waiting, or the memory cgroup or
+ *         the streams of the machine are at their limit. Whatever is refused is
+ *         counted, but for what has no stream.
  */
 __bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
 				   const void *args, u32 len__sz)
@@ -182,7 +183,8 @@ __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
  * bpf_stream_print_stack - print a dump of the stack into a stream
  * @stream_id: BPF_STDOUT or BPF_STDERR
  *
- * The interface is that of Linux 6.18. See bpf_stream_vprintk().
+ * The interface is that of Linux 6.18. See bpf_stream_vprintk(). The dump begins a
+ * line: if the program has left one unfinished, that is ended first.
  *
  * Context: As bpf_stream_vprintk().
  * Return: 0; -ENOENT without such a stream; -EBUSY without a format buffer;
@@ -308,6 +310,7 @@ static int stream_emit_call(struct bpf_insn *buf, int reg, struct bpf_prog_aux *
 int bpf_stream_fixup_call(const struct bpf_insn_aux_data *aux, u32 btf_id,
 			  struct bpf_prog_aux *prog_aux, struct bpf_insn *buf)
 {
+	prog_aux->may_print = true;
 	if (!is_vprintk(btf_id))
 		return stream_emit_call(buf, BPF_REG_2, prog_aux,
 					BPF_EMIT_CALL(bpf_stream_prog_print_stack));

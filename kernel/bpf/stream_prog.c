@@ -18,9 +18,15 @@
 static_assert((int)BPF_STDOUT == BPF_STREAM_STDOUT);
 static_assert((int)BPF_STDERR == BPF_STREAM_STDERR);
 
+/* Who cannot print may still be reported on. */
+static bool prog_may_print(const struct bpf_prog_aux *aux)
+{
+	return aux->may_print || aux->arena;
+}
+
 /**
  * bpf_prog_streams_alloc - give a program its streams
- * @aux: the main program's, with its token
+ * @aux: the main program's, with its token, when it was verified
  *
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
@@ -36,7 +42,7 @@ int bpf_prog_streams_alloc(struct bpf_prog_aux *aux)
 
 	aux->streams->may_show_addresses = bpf_token_capable(aux->token, CAP_PERFMON);
 	for (i = 0; i < BPF_NR_STREAMS; i++) {
-		aux->streams->stream[i] = bpf_stream_alloc();
+		aux->streams->stream[i] = bpf_stream_alloc(prog_may_print(aux));
 		if (!aux->streams->stream[i])
 			goto err_free;
 	}
@@ -91,11 +97,13 @@ static void stream_show_fdinfo(struct seq_file *m, const char *name,
 		   "stream_%s_written_bytes:\t%lu\n"
 		   "stream_%s_written_msgs:\t%lu\n"
 		   "stream_%s_unread_bytes:\t%u\n"
+		   "stream_%s_memory_bytes:\t%lu\n"
 		   "stream_%s_dropped_bytes:\t%lu\n"
 		   "stream_%s_dropped_msgs:\t%lu\n",
 		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_BYTES),
 		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_MSGS),
 		   name, atomic_read(&stream->unread),
+		   name, bpf_stream_memory(stream),
 		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
 		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS));
 }
@@ -187,10 +195,12 @@ void bpf_stream_stage_init(struct bpf_stream_group *ss,
 			   const struct bpf_prog *prog,
 			   enum bpf_stream_id stream_id)
 {
-	*ss = (struct bpf_stream_group) {
-		.stream = bpf_prog_stream(prog->aux, stream_id),
-	};
-	if (!ss->stream)
+	struct bpf_stream *stream = bpf_prog_stream(prog->aux, stream_id);
+
+	*ss = (struct bpf_stream_group) {};
+	if (stream && bpf_stream_is_writable(stream))
+		ss->stream = stream;
+	else
 		ss->err = -ENOENT;
 }
 

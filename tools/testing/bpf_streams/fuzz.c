@@ -18,6 +18,7 @@ enum call {
 	READ,
 	READ_FAULT,
 	READ_KILLED,
+	DROP_CURSORS,
 	RENEW,
 	NR_CALLS,
 };
@@ -26,6 +27,9 @@ enum call {
 #define REFUSE	0x80	/* there is no page to be had */
 #define NMI	0x40	/* an NMI writes where a page is allocated */
 #define CPU	0x30	/* the CPU, of 4 */
+
+/* Flag of the word that says how long a text is: it ends a line */
+#define LINE	0x8000
 
 struct input {
 	const u8 *data;
@@ -65,9 +69,11 @@ static unsigned int next_size(struct input *in)
 
 static unsigned int next_text(struct input *in, char *text)
 {
-	unsigned int len = next_word(in) % MAX_BPRINTF_BUF;
+	unsigned int word = next_word(in), len = word % MAX_BPRINTF_BUF;
 
 	make_text(text, len, seed++);
+	if (len && word & LINE)
+		text[len - 1] = '\n';
 	return len;
 }
 
@@ -167,7 +173,7 @@ static void renew(void)
 	do_commit();
 	bpf_stream_put(stream);
 	die_if(shim.pages || shim.objects);
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	group = (struct bpf_stream_group){ .stream = stream };
 	nmi_len = 0;
 	model_init(&model);
@@ -212,6 +218,10 @@ static void do_call(enum call call, struct input *in)
 	case READ_KILLED:
 		read_and_compare(next_size(in), UINT_MAX, true);
 		break;
+	case DROP_CURSORS:
+		model_drop_cursors(&model);
+		bpf_stream_cursors_drop(stream);
+		break;
 	default:
 		renew();
 	}
@@ -223,7 +233,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	unsigned int byte;
 
 	seed = 0;
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	group = (struct bpf_stream_group){ .stream = stream };
 	model_init(&model);
 

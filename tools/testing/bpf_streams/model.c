@@ -62,7 +62,7 @@ static int page_new(struct model *m, int cpu)
 	}
 	m->cpu_has_page[cpu] = true;
 	m->cpu_page[cpu] = i;
-	m->cpu_room[cpu] = PAGE_SIZE;
+	m->cpu_room[cpu] = PAGE_ROOM;
 	return 0;
 }
 
@@ -83,6 +83,7 @@ static int rec_new(struct model *m, struct model_rec *rec, const char *text,
 	rec->page = m->cpu_page[cpu];
 	rec->at = 0;
 	rec->len = len;
+	rec->begins_line = false;
 	memcpy(rec->text, text, len);
 	m->page[rec->page].records++;
 	return 0;
@@ -120,14 +121,18 @@ int model_write(struct model *m, const char *text, unsigned int len)
 		return -ENOSPC;
 	}
 
-	m->unread += len;
 	err = rec_new(m, &rec, text, len);
+	/* An NMI may have taken the room. */
+	if (!err && len > CAPACITY - m->unread) {
+		rec_free(m, &rec);
+		err = -ENOSPC;
+	}
 	if (err) {
-		m->unread -= len;
 		drop(m, 1, len);
 		return err;
 	}
 
+	m->unread += len;
 	enqueue(m, &rec);
 	return 0;
 }
@@ -145,6 +150,7 @@ int model_stage(struct model *m, const char *text, unsigned int len)
 		return m->err;
 
 	m->err = rec_new(m, &m->staged[m->nr_staged], text, len);
+	m->staged[m->nr_staged].begins_line = !m->nr_staged;
 	if (!m->err)
 		m->nr_staged++;
 	return m->err;
@@ -176,26 +182,47 @@ int model_commit(struct model *m)
 	return err;
 }
 
+void model_drop_cursors(struct model *m)
+{
+	int cpu;
+
+	for (cpu = 0; cpu < num_possible_cpus(); cpu++) {
+		if (!m->cpu_has_page[cpu])
+			continue;
+		m->page[m->cpu_page[cpu]].in_use = false;
+		page_check_free(m, &m->page[m->cpu_page[cpu]]);
+		m->cpu_has_page[cpu] = false;
+		m->cpu_room[cpu] = 0;
+	}
+}
+
 unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed)
 {
-	unsigned int n, sum = 0;
+	unsigned int n, sum = 0, consumed = 0;
 	struct model_rec *rec;
 
-	while (sum < len && m->nr) {
+	while (sum < len && m->nr && !(killed && consumed >= PAGE_SIZE)) {
 		rec = &m->queue[m->first];
+		if (rec->begins_line && !rec->at && m->mid_line) {
+			buf[sum++] = '\n';
+			m->stats[BPF_STREAM_WRITTEN_BYTES]++;
+			m->mid_line = false;
+			continue;
+		}
+
 		n = min(len - sum, rec->len - rec->at);
 		memcpy(buf + sum, rec->text + rec->at, n);
 		sum += n;
+		consumed += n;
 		rec->at += n;
+		m->mid_line = buf[sum - 1] != '\n';
 		if (rec->at == rec->len) {
 			rec_free(m, rec);
 			m->first = (m->first + 1) % NR_RECORDS;
 			m->nr--;
 		}
-		if (killed && sum >= PAGE_SIZE)
-			break;
 	}
 
-	m->unread -= sum;
+	m->unread -= consumed;
 	return sum;
 }

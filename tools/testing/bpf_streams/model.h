@@ -15,12 +15,14 @@
  * struct model_rec - a message
  * @text: its text, of which @len bytes from @at are unread
  * @page: where its record would be
+ * @begins_line: a newline comes before it unless one does
  */
 struct model_rec {
 	char text[MAX_BPRINTF_BUF];
 	unsigned int at;
 	unsigned int len;
 	unsigned int page;
+	bool begins_line;
 };
 
 /**
@@ -38,7 +40,8 @@ struct model_page {
 /**
  * struct model - a stream
  * @queue: messages; @first of them is the oldest, and @nr there are
- * @unread: text in there, or about to be
+ * @unread: text in there
+ * @mid_line: what was read last is not a newline
  * @page: pages, of which @pages are charged
  * @cpu_page: page that a CPU allocates from, if it has @cpu_room there
  * @staged: a group of @nr_staged, with @staged_bytes in all its @staged_msgs
@@ -51,6 +54,7 @@ struct model {
 	unsigned int first;
 	unsigned int nr;
 	unsigned int unread;
+	bool mid_line;
 
 	struct model_page page[PAGE_LIMIT];
 	int pages;
@@ -79,6 +83,9 @@ void model_init(struct model *m);
 int model_write(struct model *m, const char *text, unsigned int len);
 int model_stage(struct model *m, const char *text, unsigned int len);
 int model_commit(struct model *m);
+
+/* The CPUs' pages go, if they are empty. */
+void model_drop_cursors(struct model *m);
 
 /* Takes up to @len bytes, about a page of them if @killed meanwhile. Return: how many */
 unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed);

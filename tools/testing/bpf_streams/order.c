@@ -56,7 +56,7 @@ static void run(bool reader_first)
 	pthread_t thread;
 
 	turn_of_reader = false;
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	pthread_create(&thread, NULL, read_all, NULL);
 	share_page();
 	if (!reader_first)

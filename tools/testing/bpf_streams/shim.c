@@ -2,6 +2,7 @@
 /* The simulated kernel: CPUs, interrupts, locks and memory. */
 #include <stdio.h>
 #include <sched.h>
+#include "stream.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define HAVE_ASAN 1
@@ -227,25 +228,10 @@ void free_percpu(void *ptr)
 
 static struct {
 	char mem[POOL_PAGES][PAGE_SIZE] __aligned(PAGE_SIZE);
-	struct page pages[POOL_PAGES];
 	bool used[POOL_PAGES];
 	bool poisoned[POOL_PAGES];
 	unsigned int next;
 } pool;
-
-void *page_address(struct page *page)
-{
-	die_if(page < pool.pages || page >= pool.pages + POOL_PAGES);
-	return pool.mem[page - pool.pages];
-}
-
-struct page *virt_to_page(void *addr)
-{
-	unsigned long i = ((char *)addr - pool.mem[0]) / PAGE_SIZE;
-
-	die_if(i >= POOL_PAGES);
-	return &pool.pages[i];
-}
 
 static bool page_refused(void)
 {
@@ -281,11 +267,10 @@ static void check_poison(unsigned int i)
 	die_if(mem[0] != POISON || memcmp(mem, mem + 1, PAGE_SIZE - 1));
 }
 
-struct page *alloc_pages_nolock(int nid, unsigned int order)
+void *bpf_stream_page_get(struct bpf_stream *stream)
 {
 	unsigned int i;
 
-	die_if(order);
 	shim_assert_on_cpu();
 	if (shim.page_hook)
 		shim.page_hook();
@@ -295,15 +280,16 @@ struct page *alloc_pages_nolock(int nid, unsigned int order)
 	i = pool_take();
 	allow(pool.mem[i], PAGE_SIZE);
 	check_poison(i);
+	memset(pool.mem[i], 0, PAGE_SIZE);
 	__atomic_fetch_add(&shim.pages, 1, __ATOMIC_RELAXED);
-	return &pool.pages[i];
+	return pool.mem[i];
 }
 
-void free_pages_nolock(struct page *page, unsigned int order)
+void bpf_stream_page_free(struct bpf_stream *stream, void *page)
 {
-	unsigned long i = page - pool.pages;
+	unsigned long i = ((char *)page - pool.mem[0]) / PAGE_SIZE;
 
-	die_if(order || i >= POOL_PAGES);
+	die_if(i >= POOL_PAGES || page != pool.mem[i]);
 	die_if(!READ_ONCE(pool.used[i]));
 	if (!shim.no_poison)
 		memset(pool.mem[i], POISON, PAGE_SIZE);
@@ -312,6 +298,15 @@ void free_pages_nolock(struct page *page, unsigned int order)
 	__atomic_fetch_sub(&shim.pages, 1, __ATOMIC_RELAXED);
 	/* Paired with pool_take() */
 	smp_store_release(&pool.used[i], false);
+}
+
+void bpf_stream_memory_init(struct bpf_stream *stream)
+{
+}
+
+void bpf_stream_memory_exit(struct bpf_stream *stream)
+{
+	bpf_stream_cursors_drop(stream);
 }
 
 /* The user's buffer */

@@ -175,7 +175,7 @@ static const struct scenario *scenario;
 static unsigned int prepare(int room)
 {
 	unsigned int header = offsetof(struct bpf_stream_rec, text), size, sum = 0;
-	unsigned int todo = PAGE_SIZE - room;
+	unsigned int todo = PAGE_ROOM - room;
 	char text[MAX_BPRINTF_BUF] = {};
 
 	if (room < 0)
@@ -185,6 +185,7 @@ static unsigned int prepare(int room)
 	while (todo) {
 		size = todo > 1000 ? ALIGN(todo / 2, 8) : todo;
 		size = min(size, 1000U);
+		text[size - header - 1] = '\n';
 		bpf_stream_write(stream, text, size - header);
 		sum += size - header;
 		todo -= size;
@@ -232,7 +233,7 @@ static bool run_to(unsigned long at)
 	const struct scenario *s = scenario;
 	unsigned int before;
 
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	preempt_disable();
 	before = prepare(s->room);
 	nmi_ret = s->nmi_ret;
@@ -245,11 +246,21 @@ static bool run_to(unsigned long at)
 	return step.now >= step.at;
 }
 
+/* Each text is a line, so that no group has to end one that is unfinished. */
+static void set_texts(unsigned int of_thread, unsigned int of_nmi)
+{
+	thread_len = of_thread;
+	nmi_len = of_nmi;
+	make_text(text_of_nmi, sizeof(text_of_nmi), 1);
+	make_text(text_of_thread, sizeof(text_of_thread), 2);
+	text_of_nmi[nmi_len - 1] = '\n';
+	text_of_thread[thread_len - 1] = '\n';
+}
+
 static void run_scenario(const struct scenario *s)
 {
 	scenario = s;
-	thread_len = s->thread_len;
-	nmi_len = s->nmi_len;
+	set_texts(s->thread_len, s->nmi_len);
 	at_each_step(run_to, s->nmi);
 }
 
@@ -301,7 +312,7 @@ static bool read_to(unsigned long at)
 	bool reached;
 	int n;
 
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	write_str(stream, "one ");
 	write_str(stream, "two ");
 	reached = step_through(do_read, at);
@@ -343,17 +354,17 @@ static bool group_to(unsigned long at)
 	bool reached;
 	int n;
 
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	write_str(stream, "before");
 	first_read = 0;
 	reached = step_through(do_group, at);
 	expect_eq(thread_ret, 0);
 	n = bpf_stream_read(stream, read_buf + first_read, 64);
-	expect(!first_read || first_read == 6 || first_read == 46);
-	expect_eq(first_read + n, 46);
-	expect(!memcmp(read_buf, "before", 6));
-	expect(!memcmp(read_buf + 6, text_of_thread, 40));
-	expect_counters(stream, 3, 46, 0, 0);
+	expect(!first_read || first_read == 6 || first_read == 47);
+	expect_eq(first_read + n, 47);
+	expect(!memcmp(read_buf, "before\n", 7));
+	expect(!memcmp(read_buf + 7, text_of_thread, 40));
+	expect_counters(stream, 3, 47, 0, 0);
 	put_last(stream);
 	return reached;
 }
@@ -361,6 +372,46 @@ static bool group_to(unsigned long at)
 static void read_in_group(void)
 {
 	at_each_step(group_to, read_what_there_is);
+}
+
+/* Another CPU takes the pages of idle cursors. */
+
+static void take_pages(void)
+{
+	bpf_stream_cursors_drop(stream);
+}
+
+static void do_two(void)
+{
+	do_write();
+	do_write();
+}
+
+static bool taken_to(unsigned long at)
+{
+	bool reached;
+	int n;
+
+	stream = bpf_stream_alloc(true);
+	set_texts(40, 1);
+	preempt_disable();
+	do_write();
+	reached = step_through(do_two, at);
+	preempt_enable();
+	n = bpf_stream_read(stream, read_buf, sizeof(read_buf));
+	expect_eq(n, 120);
+	expect(!memcmp(read_buf, text_of_thread, 40));
+	expect(!memcmp(read_buf + 40, text_of_thread, 40));
+	expect(!memcmp(read_buf + 80, text_of_thread, 40));
+	expect_eq(shim.pages, atomic_read(&stream->pages));
+	expect(shim.pages <= 1);
+	put_last(stream);
+	return reached;
+}
+
+static void cursors_dropped(void)
+{
+	at_each_step(taken_to, take_pages);
 }
 
 /* A reader of another CPU goes to sleep while a message is written. */
@@ -384,7 +435,7 @@ static bool sleep_to(unsigned long at)
 {
 	bool reached;
 
-	stream = bpf_stream_alloc();
+	stream = bpf_stream_alloc(true);
 	thread_len = 40;
 	sleeps = false;
 	reached = step_through(do_wake, at);
@@ -413,13 +464,13 @@ static const struct test tests[] = {
 	{ "the NMI has no memory", nmi_fails },
 	{ "the reader is interrupted", reader },
 	{ "a reader comes while a group is written", read_in_group },
+	{ "idle pages are taken while messages are written", cursors_dropped },
 	{ "a reader goes to sleep while a message is written", sleeper },
 };
 
 int main(void)
 {
-	make_text(text_of_nmi, sizeof(text_of_nmi), 1);
-	make_text(text_of_thread, sizeof(text_of_thread), 2);
+	set_texts(sizeof(text_of_thread), sizeof(text_of_nmi));
 	stride = env_number("STRIDE", 1);
 	return run_tests(tests, sizeof(tests) / sizeof(*tests));
 }

@@ -4,7 +4,7 @@
 
 static struct bpf_stream *new_stream(void)
 {
-	struct bpf_stream *stream = bpf_stream_alloc();
+	struct bpf_stream *stream = bpf_stream_alloc(true);
 
 	die_if(!stream);
 	return stream;
@@ -196,7 +196,7 @@ static void test_failures_leave_nothing(void)
 
 static void test_page_limit(void)
 {
-	unsigned int per_page = PAGE_SIZE / bpf_stream_rec_size(1);
+	unsigned int per_page = PAGE_ROOM / bpf_stream_rec_size(1);
 	struct bpf_stream *stream = new_stream();
 	unsigned int n;
 	char buf[256];
@@ -221,7 +221,7 @@ static void test_page_limit(void)
 static void test_pages_held(void)
 {
 	unsigned int size = bpf_stream_rec_size(500), i, left;
-	unsigned int per_page = PAGE_SIZE / size;
+	unsigned int per_page = PAGE_ROOM / size;
 	struct bpf_stream *stream = new_stream();
 	char buf[500] = {};
 
@@ -268,15 +268,71 @@ static void test_group(void)
 	expect_eq(stage_str(&ss, "[one "), 0);
 	expect_eq(stage_str(&ss, ""), 0);
 	expect_eq(stage_str(&ss, "two "), 0);
-	expect_eq(write_str(stream, "before "), 0);
+	expect_eq(write_str(stream, "before\n"), 0);
 	current->cpu = 1;
 	expect_eq(stage_str(&ss, "three]"), 0);
 	expect_eq(atomic_read(&stream->unread), 7);
 	expect_eq(bpf_stream_stage_commit(&ss), 0);
 	current->cpu = 0;
 	expect_eq(write_str(stream, " after"), 0);
-	expect_text(stream, "before [one two three] after");
+	expect_text(stream, "before\n[one two three] after");
 	expect_counters(stream, 5, 28, 0, 0);
+	put_last(stream);
+}
+
+/* What is unfinished before a group is ended, whichever buffer that needs. */
+static void test_group_begins_line(void)
+{
+	static const char want[] = "one\n[two\nthree]\n[four]five";
+	unsigned int chunk, pos, n, len = sizeof(want) - 1;
+	char buf[sizeof(want)] = {};
+	struct bpf_stream_group ss;
+	struct bpf_stream *stream;
+
+	for (chunk = 1; chunk <= len; chunk++) {
+		stream = new_stream();
+		ss = new_group(stream);
+		write_str(stream, "one");
+		stage_str(&ss, "[two\n");
+		stage_str(&ss, "three]");
+		bpf_stream_stage_commit(&ss);
+		ss = new_group(stream);
+		stage_str(&ss, "[four]");
+		bpf_stream_stage_commit(&ss);
+		write_str(stream, "five");
+		expect_counters(stream, 5, len - 2, 0, 0);
+		for (pos = 0; pos < len; pos += n) {
+			n = bpf_stream_read(stream, buf + pos, min(chunk, len - pos));
+			if (!expect_eq(n, min(chunk, len - pos)))
+				break;
+		}
+		expect(!memcmp(buf, want, len));
+		expect_eq(bpf_stream_read(stream, buf, 1), 0);
+		expect_eq(atomic_read(&stream->unread), 0);
+		expect_counters(stream, 5, len, 0, 0);
+		put_last(stream);
+	}
+}
+
+/* The newline is not lost if the buffer cannot be written to. */
+static void test_group_begins_line_fault(void)
+{
+	struct bpf_stream *stream = new_stream();
+	struct bpf_stream_group ss = new_group(stream);
+	char buf[8] = {};
+
+	write_str(stream, "one");
+	stage_str(&ss, "two");
+	bpf_stream_stage_commit(&ss);
+	expect_eq(bpf_stream_read(stream, buf, 3), 3);
+	current->faults = true;
+	current->user_room = 0;
+	expect_eq(bpf_stream_read(stream, buf + 3, 4), -EFAULT);
+	current->user_room = 1;
+	expect_eq(bpf_stream_read(stream, buf + 3, 4), 1);
+	current->faults = false;
+	expect_eq(bpf_stream_read(stream, buf + 4, 4), 3);
+	expect(!memcmp(buf, "one\ntwo", 7));
 	put_last(stream);
 }
 
@@ -329,7 +385,7 @@ static void test_group_no_room(void)
 {
 	struct bpf_stream *stream = new_stream();
 	struct bpf_stream_group ss = new_group(stream);
-	char buf[CAPACITY % 1000 + 1];
+	char buf[CAPACITY % 1000 + 1] = {};
 	unsigned int n;
 
 	/* There was room when it was staged, but not when it was committed. */
@@ -352,7 +408,8 @@ static void test_group_no_room(void)
 	expect_eq(stage_str(&ss, "one"), 0);
 	expect_eq(stage_str(&ss, "two"), -ENOSPC);
 	expect_eq(bpf_stream_stage_commit(&ss), -ENOSPC);
-	expect_eq(drain(stream, 1024), CAPACITY - 5);
+	/* And the newline before the group */
+	expect_eq(drain(stream, 1024), CAPACITY - 5 + 1);
 	expect_eq(shim.pages, 1);
 	put_last(stream);
 }
@@ -543,10 +600,75 @@ static void test_no_stream(void)
 
 	for (i = 1; i <= 2; i++) {
 		shim.fail_object = i;
-		expect(!bpf_stream_alloc());
+		expect(!bpf_stream_alloc(true));
 		expect_eq(shim.objects, 0);
 	}
 	shim.fail_object = 0;
+}
+
+/* Of a program that cannot print: it costs nothing for each CPU, and is always empty. */
+static void test_silent_stream(void)
+{
+	struct bpf_stream *stream = bpf_stream_alloc(false);
+	char c;
+
+	expect_eq(shim.objects, 1);
+	expect_eq(bpf_stream_read(stream, &c, 1), 0);
+	expect_counters(stream, 0, 0, 0, 0);
+	bpf_stream_end(stream);
+	put_last(stream);
+}
+
+/* Idle pages go, those with text when it was read; what is printed next takes others. */
+static void test_cursors_drop(void)
+{
+	struct bpf_stream *stream = new_stream();
+	int cpu;
+
+	expect_eq(bpf_stream_cursors_drop(stream), 0);
+	for (cpu = 0; cpu < num_possible_cpus(); cpu++) {
+		current->cpu = cpu;
+		expect_eq(write_str(stream, "read "), 0);
+	}
+	drain(stream, 64);
+	expect_eq(bpf_stream_cursors_drop(stream), num_possible_cpus());
+	expect_eq(shim.pages, 0);
+
+	expect_eq(write_str(stream, "unread "), 0);
+	current->cpu = 0;
+	expect_eq(bpf_stream_cursors_drop(stream), 0);
+	expect_eq(shim.pages, 1);
+	expect_eq(write_str(stream, "new"), 0);
+	expect_eq(shim.pages, 2);
+	expect_text(stream, "unread new");
+	expect_eq(shim.pages, 1);
+	put_last(stream);
+}
+
+/* A reader that finds a charge looks for text until there is some. */
+static struct bpf_stream *charged_stream;
+
+static void expect_no_charge(void)
+{
+	expect(!bpf_stream_has_text(charged_stream));
+}
+
+static void test_charge_comes_last(void)
+{
+	struct bpf_stream_group ss;
+
+	charged_stream = new_stream();
+	shim.page_calls = 0;
+	ss = new_group(charged_stream);
+	shim.page_hook = expect_no_charge;
+	expect_eq(write_str(charged_stream, "one"), 0);
+	drain(charged_stream, 64);
+	bpf_stream_cursors_drop(charged_stream);
+	expect_eq(stage_str(&ss, "two"), 0);
+	shim.page_hook = NULL;
+	expect_eq(shim.page_calls, 2);
+	bpf_stream_stage_commit(&ss);
+	put_last(charged_stream);
 }
 
 static void test_ids(void)
@@ -607,18 +729,19 @@ static void test_nmi(void)
 static void nmi_takes_the_rest(void)
 {
 	shim.page_hook = NULL;
-	expect_eq(fill(nmi_stream, 512, -ENOSPC), CAPACITY / 512 - 1);
+	expect_eq(fill(nmi_stream, 512, -ENOSPC), CAPACITY / 512);
 	expect_eq(atomic_read(&nmi_stream->unread), CAPACITY);
 }
 
-/* It may take what is left, but not what is charged already. */
+/* There was room, but the message is not charged before its record is there. */
 static void test_nmi_takes_the_rest(void)
 {
 	char text[512] = {};
 
 	nmi_stream = new_stream();
 	shim.page_hook = nmi_takes_the_rest;
-	expect_eq(write_text(nmi_stream, text, sizeof(text)), 0);
+	expect_eq(write_text(nmi_stream, text, sizeof(text)), -ENOSPC);
+	expect_counters(nmi_stream, CAPACITY / 512, CAPACITY, 2, 1024);
 	expect_eq(drain(nmi_stream, 4096), CAPACITY);
 	expect_eq(shim.pages, 1);
 	put_last(nmi_stream);
@@ -637,6 +760,8 @@ static const struct test tests[] = {
 	{ "pages are held while they have records", test_pages_held },
 	{ "a drained stream holds a page for each CPU", test_cpus },
 	{ "a group stays together", test_group },
+	{ "a group begins a line", test_group_begins_line },
+	{ "a fault where a group begins a line", test_group_begins_line_fault },
 	{ "a group of nothing", test_group_of_nothing },
 	{ "without memory a group is lost as a whole", test_group_no_memory },
 	{ "without room a group is lost as a whole", test_group_no_room },
@@ -647,6 +772,9 @@ static const struct test tests[] = {
 	{ "readers are woken when it is due", test_wakeups },
 	{ "a stream goes with all that is in it", test_put },
 	{ "there is no memory for a stream", test_no_stream },
+	{ "a stream that nobody writes to", test_silent_stream },
+	{ "idle pages are given back", test_cursors_drop },
+	{ "what is charged can be read", test_charge_comes_last },
 	{ "stream IDs", test_ids },
 	{ "NMIs that need a page while one is allocated", test_nmi },
 	{ "an NMI takes the room that is left", test_nmi_takes_the_rest },

@@ -6,7 +6,9 @@
 #include "stream.h"
 
 #define CAPACITY	CONFIG_BPF_STREAMS_CAPACITY
-#define PAGE_LIMIT	(2 * CAPACITY / (int)PAGE_SIZE + NR_CPUS)
+/* Each page begins with a count. */
+#define PAGE_ROOM	(PAGE_SIZE - 8)
+#define PAGE_LIMIT	((2 * CAPACITY + (int)PAGE_SIZE - 65) / ((int)PAGE_SIZE - 64) + NR_CPUS)
 
 /* With the simulated CPU held, as writers are to be */
 int write_text(struct bpf_stream *stream, const char *text, unsigned int len);

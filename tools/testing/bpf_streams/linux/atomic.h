@@ -63,19 +63,6 @@ static inline bool atomic_sub_and_test(int i, atomic_t *v)
 	return old == i;
 }
 
-static inline void atomic_long_set(atomic_long_t *v, long i)
-{
-	__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED);
-}
-
-static inline bool atomic_long_sub_and_test(long i, atomic_long_t *v)
-{
-	long old = __atomic_fetch_sub(&v->counter, i, __ATOMIC_SEQ_CST);
-
-	die_if(old < i);
-	return old == i;
-}
-
 static inline bool atomic_try_cmpxchg_relaxed(atomic_t *v, int *old, int new)
 {
 	return __atomic_compare_exchange_n(&v->counter, old, new, false,

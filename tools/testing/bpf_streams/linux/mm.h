@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory: pages from a pool that a signal handler may use too, small allocations,
- * and the user's buffer. All are counted, and all can be made to fail.
+ * Memory: small allocations and the user's buffer. All are counted, and all can be made
+ * to fail. So are pages, which stand for stream_memory.c; they come from a pool that a
+ * signal handler may use too.
  */
 #ifndef _SHIM_LINUX_MM_H
 #define _SHIM_LINUX_MM_H
@@ -15,7 +16,6 @@
 
 #define PAGE_SIZE	4096UL
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
-#define NUMA_NO_NODE	(-1)
 
 #define GFP_KERNEL	0
 #define __GFP_ZERO	1
@@ -23,16 +23,6 @@
 
 void *kmalloc(size_t size, gfp_t gfp);
 void kfree(void *ptr);
-
-struct page {
-	unsigned long private;
-};
-
-struct page *alloc_pages_nolock(int nid, unsigned int order);
-void free_pages_nolock(struct page *page, unsigned int order);
-
-void *page_address(struct page *page);
-struct page *virt_to_page(void *addr);
 
 bool access_ok(const void __user *buf, unsigned long len);
 unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len);

@@ -16,7 +16,7 @@ typedef __s64 s64;
 typedef __u64 u64;
 typedef unsigned int gfp_t;
 
-#define U16_MAX 0xffff
+#define S16_MAX 0x7fff
 
 typedef struct {
 	int counter;
@@ -27,5 +27,9 @@ typedef struct {
 } atomic_long_t;
 
 typedef atomic_long_t local_t;
+
+struct list_head {
+	struct list_head *next, *prev;
+};
 
 #endif /* _SHIM_LINUX_TYPES_H */

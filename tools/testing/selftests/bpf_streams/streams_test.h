@@ -71,6 +71,7 @@ struct stream_stats {
 	unsigned long long written_bytes;
 	unsigned long long written_msgs;
 	unsigned long long unread_bytes;
+	unsigned long long memory_bytes;
 	unsigned long long dropped_bytes;
 	unsigned long long dropped_msgs;
 };

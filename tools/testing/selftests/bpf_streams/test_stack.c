@@ -464,12 +464,49 @@ static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 	EXPECT_GE(before.dropped_bytes + len, after.dropped_bytes);
 	EXPECT_EQ(fits, before.dropped_msgs == after.dropped_msgs);
 
-	/* The text before it, then nothing of it or all */
+	/* The text before it, which is no whole line, then nothing of it or all */
 	ASSERT_EQ(0, stream_drain(fd, STDERR, 65536, &t));
-	ASSERT_EQ(after.unread_bytes, t.len);
-	if (fits)
-		EXPECT_EQ(len, report_parse(t.data + CAPACITY - room, len, &r));
+	ASSERT_EQ(after.unread_bytes + fits, t.len);
+	if (fits) {
+		EXPECT_EQ('\n', t.data[CAPACITY - room]);
+		EXPECT_EQ(len, report_parse(t.data + CAPACITY - room + 1, len, &r));
+	}
 	text_free(&t);
+}
+
+/* Whatever was printed before, read already or not, and by buffers of any size */
+TEST_F(many, each_begins_a_line)
+{
+	static const size_t chunks[] = { 1, 4, 4096 };
+	struct stream_stats st;
+	struct text t = {};
+	struct report r;
+	size_t i;
+	char buf[4];
+
+	SKIP_UNLESS_OURS("reports begin a line");
+	for (i = 0; i < ARRAY_SIZE(chunks); i++) {
+		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 3));
+		ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 1, NULL));
+		ASSERT_EQ(0, stream_drain(self->fd, STDERR, chunks[i], &t));
+		ASSERT_LT(4, t.len);
+		EXPECT_EQ(0, memcmp("abc\n", t.data, 4));
+		EXPECT_EQ(t.len - 4, report_parse(t.data + 4, t.len - 4, &r));
+		text_free(&t);
+
+		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 3));
+		ASSERT_EQ(3, stream_read(self->fd, STDERR, buf, chunks[i] < 3 ? 3 : 4));
+		ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 2, NULL));
+		ASSERT_EQ(0, stream_drain(self->fd, STDERR, chunks[i], &t));
+		EXPECT_EQ('\n', t.data[0]);
+		EXPECT_EQ((t.len - 1) / 2, report_parse(t.data + 1, t.len - 1, &r));
+		EXPECT_EQ(0, memcmp(t.data + t.len - 2, "\n\n", 2));
+		text_free(&t);
+	}
+
+	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
+	EXPECT_EQ(0, st.unread_bytes);
+	EXPECT_EQ(0, st.dropped_msgs);
 }
 
 TEST_F(many, one_that_does_not_fit_is_absent_and_counted)

@@ -167,12 +167,18 @@ TEST_F(error, bad_argument_size_is_einval)
 {
 	/* Of the two numbers in the format: none, one, parts of one, 13 of them */
 	static const __u32 lens[] = { 0, 8, 1, 4, 12, 17, 23, 95, 97, 104, 128 };
+	struct stream_stats st;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(lens); i++)
 		EXPECT_EQ(-EINVAL, raw_call(self->raw_fd, STDOUT, lens[i]))
 			TH_LOG("%u bytes of arguments", lens[i]);
 	EXPECT_EQ(0, stream_discard(self->raw_fd, STDOUT));
+	if (!ours())
+		return;
+	/* By both prototypes */
+	ASSERT_EQ(0, stream_stats(self->raw_fd, STDOUT, &st));
+	EXPECT_EQ(2 * ARRAY_SIZE(lens), st.dropped_msgs);
 }
 
 TEST_F(error, twelve_arguments_are_accepted)
@@ -187,6 +193,7 @@ TEST_F(error, twelve_arguments_are_accepted)
 TEST_F(error, bad_format_is_einval)
 {
 	int fd = bpf_program__fd(self->skel->progs.bad_format);
+	struct stream_stats st;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad_formats); i++) {
@@ -197,6 +204,10 @@ TEST_F(error, bad_format_is_einval)
 			TH_LOG("format \"%s\"", bad_formats[i]);
 	}
 	EXPECT_EQ(0, stream_discard(fd, STDOUT));
+	if (!ours())
+		return;
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	EXPECT_EQ(ARRAY_SIZE(bad_formats), st.dropped_msgs);
 }
 
 static void set_string(char *s, char c, size_t size, size_t len)

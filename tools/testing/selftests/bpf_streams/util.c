@@ -117,6 +117,7 @@ static void stat_line(const char *line, const char *stream,
 		{ "written_bytes", &st->written_bytes },
 		{ "written_msgs", &st->written_msgs },
 		{ "unread_bytes", &st->unread_bytes },
+		{ "memory_bytes", &st->memory_bytes },
 		{ "dropped_bytes", &st->dropped_bytes },
 		{ "dropped_msgs", &st->dropped_msgs },
 	};
@@ -149,7 +150,7 @@ int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st)
 	while (fgets(line, sizeof(line), f))
 		stat_line(line, stream, st, &found);
 	fclose(f);
-	return found == 0x1f ? 0 : -ENOENT;
+	return found == 0x3f ? 0 : -ENOENT;
 }
 
 bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want)

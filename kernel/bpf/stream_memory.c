@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * BPF standard streams: pages, who pays for them, and how they come back
+ *
+ * Limits
+ * ------
+ *
+ * A page is counted by its stream (stream_alloc.c), by the memory cgroup of who
+ * loaded the program, with all cgroups above it, and by the machine. Each of them has
+ * a limit. What exceeds one of these gets no page, and the message is lost and counted.
+ *
+ * Writers run in any context, so the cgroup is charged by the atomics of its page
+ * counters alone. What else comes with a charge takes locks and is left out: there is
+ * neither reclaim nor an event at the limit, and memory.stat does not name the pages.
+ * Like other kernel memory they move to the parent when the cgroup is removed.
+ *
+ * Reserve
+ * -------
+ *
+ * alloc_pages_nolock() can be unable to give a page for as long as a context lasts: with
+ * interrupts disabled on UP and PREEMPT_RT, and where NMIs interrupt the page
+ * allocator. A few pages are kept for that. They are taken and replaced by xchg of a
+ * slot, which is all the synchronisation there is (fully ordered, so that who takes a
+ * page sees it zeroed). A work item fills the empty slots, and tries again until it
+ * can; whoever took a page, or found none, has an irq_work queue it. The limits hold
+ * for these pages as well.
+ *
+ * Idle pages
+ * ----------
+ *
+ * A stream that is drained keeps a page for each CPU that printed. A shrinker has such
+ * streams let go of them. stream_list_lock guards the list of streams that can have
+ * pages; nothing is allocated with it held.
+ */
+#include <linux/atomic.h>
+#include <linux/bpf.h>
+#include <linux/cgroup.h>
+#include <linux/gfp.h>
+#include <linux/init.h>
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/page_counter.h>
+#include <linux/rcupdate.h>
+#include <linux/shrinker.h>
+#include <linux/sysctl.h>
+#include <linux/workqueue.h>
+#include "stream.h"
+
+/* Of the machine's memory, what all streams together may take unless it is changed */
+#define STREAM_SHARE_OF_RAM 8
+
+#define NR_RESERVED 32
+#define RESERVE_RETRY (HZ / 10)
+
+static atomic_long_t stream_pages;
+static unsigned long stream_max_bytes;
+
+static void *reserve[NR_RESERVED];
+
+static LIST_HEAD(stream_list);
+static DEFINE_MUTEX(stream_list_lock);
+
+static bool charge_machine(void)
+{
+	unsigned long max = READ_ONCE(stream_max_bytes) >> PAGE_SHIFT;
+
+	if (atomic_long_inc_return(&stream_pages) <= max)
+		return true;
+
+	atomic_long_dec(&stream_pages);
+	return false;
+}
+
+static void uncharge_machine(void)
+{
+	atomic_long_dec(&stream_pages);
+}
+
+#ifdef CONFIG_MEMCG
+/* Version 1 counts memory and swap together, too. */
+static bool has_memsw(void)
+{
+	return !cgroup_subsys_on_dfl(memory_cgrp_subsys);
+}
+
+static bool charge_memcg(struct obj_cgroup *objcg)
+{
+	struct page_counter *fail;
+	struct mem_cgroup *memcg;
+
+	if (!objcg)
+		return true;
+
+	guard(rcu)();
+	memcg = obj_cgroup_memcg(objcg);
+	if (has_memsw() && !page_counter_try_charge(&memcg->memsw, 1, &fail))
+		return false;
+	if (page_counter_try_charge(&memcg->memory, 1, &fail))
+		return true;
+
+	if (has_memsw())
+		page_counter_uncharge(&memcg->memsw, 1);
+	return false;
+}
+
+static void uncharge_memcg(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+
+	if (!objcg)
+		return;
+
+	guard(rcu)();
+	memcg = obj_cgroup_memcg(objcg);
+	page_counter_uncharge(&memcg->memory, 1);
+	if (has_memsw())
+		page_counter_uncharge(&memcg->memsw, 1);
+}
+
+static struct obj_cgroup *stream_get_objcg(void)
+{
+	return memcg_bpf_enabled() ? get_obj_cgroup_from_current() : NULL;
+}
+
+static void stream_put_objcg(struct obj_cgroup *objcg)
+{
+	if (objcg)
+		obj_cgroup_put(objcg);
+}
+#else
+static bool charge_memcg(struct obj_cgroup *objcg)
+{
+	return true;
+}
+
+static void uncharge_memcg(struct obj_cgroup *objcg)
+{
+}
+
+static struct obj_cgroup *stream_get_objcg(void)
+{
+	return NULL;
+}
+
+static void stream_put_objcg(struct obj_cgroup *objcg)
+{
+}
+#endif
+
+static void *page_new(void)
+{
+	struct page *page = alloc_pages_nolock(NUMA_NO_NODE, 0);
+
+	return page ? page_address(page) : NULL;
+}
+
+static void reserve_fill(struct work_struct *work)
+{
+	void *page;
+	int i;
+
+	for (i = 0; i < NR_RESERVED; i++) {
+		if (READ_ONCE(reserve[i]))
+			continue;
+		page = page_new();
+		if (!page) {
+			schedule_delayed_work(to_delayed_work(work), RESERVE_RETRY);
+			return;
+		}
+		xchg(&reserve[i], page);
+	}
+}
+
+static DECLARE_DELAYED_WORK(reserve_work, reserve_fill);
+
+static void reserve_wake(struct irq_work *work)
+{
+	schedule_delayed_work(&reserve_work, 0);
+}
+
+static DEFINE_IRQ_WORK(reserve_irq_work, reserve_wake);
+
+static noinline void *reserve_take(void)
+{
+	void *page = NULL;
+	int i;
+
+	for (i = 0; i < NR_RESERVED && !page; i++)
+		if (READ_ONCE(reserve[i]))
+			page = xchg(&reserve[i], NULL);
+
+	irq_work_queue(&reserve_irq_work);
+	return page;
+}
+
+/**
+ * bpf_stream_page_get - allocate a page for a stream
+ * @stream: the stream that is to hold it
+ *
+ * Context: Any, NMI included.
+ * Return: the page, zeroed, or NULL if memory or a limit does not allow it.
+ */
+void *bpf_stream_page_get(struct bpf_stream *stream)
+{
+	void *page;
+
+	if (!charge_machine())
+		return NULL;
+	if (!charge_memcg(stream->objcg))
+		goto err_machine;
+
+	page = page_new() ?: reserve_take();
+	if (page)
+		return page;
+
+	uncharge_memcg(stream->objcg);
+err_machine:
+	uncharge_machine();
+	return NULL;
+}
+
+/**
+ * bpf_stream_page_free - free a page of a stream
+ * @stream: the stream
+ * @page: from bpf_stream_page_get()
+ *
+ * Context: Any, NMI included.
+ */
+void bpf_stream_page_free(struct bpf_stream *stream, void *page)
+{
+	free_pages_nolock(virt_to_page(page), 0);
+	uncharge_memcg(stream->objcg);
+	uncharge_machine();
+}
+
+/**
+ * bpf_stream_memory_init - let a stream have pages
+ * @stream: the stream, which the caller's memory cgroup is to pay for
+ *
+ * Context: Process context, may sleep.
+ */
+void bpf_stream_memory_init(struct bpf_stream *stream)
+{
+	stream->objcg = stream_get_objcg();
+	guard(mutex)(&stream_list_lock);
+	list_add_tail(&stream->writable, &stream_list);
+}
+
+/**
+ * bpf_stream_memory_exit - undo bpf_stream_memory_init()
+ * @stream: the stream, which has no pages any more but for its cursors'
+ *
+ * Context: Process context, may sleep.
+ */
+void bpf_stream_memory_exit(struct bpf_stream *stream)
+{
+	scoped_guard(mutex, &stream_list_lock)
+		list_del(&stream->writable);
+	bpf_stream_cursors_drop(stream);
+	stream_put_objcg(stream->objcg);
+}
+
+/* How many pages hold nothing but room? */
+static unsigned int stream_idle_pages(const struct bpf_stream *stream)
+{
+	return bpf_stream_has_text(stream) ? 0 : atomic_read(&stream->pages);
+}
+
+static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct bpf_stream *stream;
+	unsigned long sum = 0;
+
+	if (!mutex_trylock(&stream_list_lock))
+		return 0;
+
+	list_for_each_entry(stream, &stream_list, writable)
+		sum += stream_idle_pages(stream);
+	mutex_unlock(&stream_list_lock);
+	return sum ?: SHRINK_EMPTY;
+}
+
+static unsigned long free_idle(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct bpf_stream *stream;
+	unsigned long freed = 0;
+
+	if (!mutex_trylock(&stream_list_lock))
+		return SHRINK_STOP;
+
+	list_for_each_entry(stream, &stream_list, writable) {
+		if (freed >= sc->nr_to_scan)
+			break;
+		if (stream_idle_pages(stream))
+			freed += bpf_stream_cursors_drop(stream);
+	}
+	mutex_unlock(&stream_list_lock);
+	return freed ?: SHRINK_STOP;
+}
+
+#ifdef CONFIG_SYSCTL
+static int show_bytes(const struct ctl_table *table, int write, void *buffer,
+		      size_t *len, loff_t *pos)
+{
+	unsigned long bytes = atomic_long_read(&stream_pages) << PAGE_SHIFT;
+	struct ctl_table shown = {
+		.data	= &bytes,
+		.maxlen	= sizeof(bytes),
+	};
+
+	return proc_doulongvec_minmax(&shown, write, buffer, len, pos);
+}
+
+static struct ctl_table stream_sysctls[] = {
+	{
+		.procname	= "bpf_streams_bytes",
+		.mode		= 0444,
+		.proc_handler	= show_bytes,
+	},
+	{
+		.procname	= "bpf_streams_max_bytes",
+		.data		= &stream_max_bytes,
+		.maxlen		= sizeof(stream_max_bytes),
+		.mode		= 0644,
+		.proc_handler	= proc_doulongvec_minmax,
+	},
+};
+
+static void __init add_sysctls(void)
+{
+	register_sysctl_init("kernel", stream_sysctls);
+}
+#else
+static void __init add_sysctls(void)
+{
+}
+#endif
+
+static int __init stream_memory_start(void)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "bpf-streams");
+
+	stream_max_bytes = totalram_pages() / STREAM_SHARE_OF_RAM << PAGE_SHIFT;
+	add_sysctls();
+	schedule_delayed_work(&reserve_work, 0);
+	if (!shrinker)
+		return -ENOMEM;
+
+	shrinker->count_objects = count_idle;
+	shrinker->scan_objects = free_idle;
+	shrinker_register(shrinker);
+	return 0;
+}
+subsys_initcall(stream_memory_start);

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who pays for what is unread, and how it comes back */
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "no_pages.skel.h"
+#include "streams_test.h"
+
+#define CGROUP		"/sys/fs/cgroup/bpf_streams"
+#define MAX_BYTES	"/proc/sys/kernel/bpf_streams_max_bytes"
+#define BYTES		"/proc/sys/kernel/bpf_streams_bytes"
+
+/* What a cgroup charges ahead on each CPU, and whatever else runs in it */
+#define SLACK		(2 * MIB)
+
+#define MAX_PROGS	64
+
+static long read_number(const char *path)
+{
+	char line[64] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return -errno;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strtol(line, NULL, 10);
+}
+
+static bool write_number(const char *path, long n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", n);
+	return write_file(path, text);
+}
+
+/* Fills both streams as far as they go: -ENOSPC, or why not so far */
+static int fill(int fd, struct say_args *args)
+{
+	__u32 stream;
+
+	for (stream = STDOUT; stream <= STDERR; stream++) {
+		*args = (struct say_args) {
+			.stream = stream,
+			.kind = SAY_512,
+			.count = CAPACITY / 512 + 1,
+			.until_error = 1,
+		};
+		if (say(fd, args))
+			return -errno;
+		if (args->error != -ENOSPC)
+			return args->error;
+	}
+	return -ENOSPC;
+}
+
+/* A process in a memory cgroup, which loads programs and then only waits */
+struct container {
+	pid_t pid;
+	int nr;
+	int progs[MAX_PROGS];	/* descriptors of ours */
+};
+
+static void load_and_wait(int nr, int out)
+{
+	struct say_bpf *skel;
+	__u32 id;
+	int fd;
+
+	if (!write_file(CGROUP "/cgroup.procs", "0"))
+		_exit(1);
+	while (nr--) {
+		skel = say_load(&fd);
+		if (!skel)
+			_exit(1);
+		id = prog_id(fd);
+		if (write(out, &id, sizeof(id)) != sizeof(id))
+			_exit(1);
+	}
+	pause();
+	_exit(0);
+}
+
+static void container_end(struct container *c)
+{
+	int i;
+
+	for (i = 0; i < c->nr; i++)
+		close(c->progs[i]);
+	c->nr = 0;
+	if (c->pid <= 0)
+		return;
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+}
+
+static bool container_start(struct container *c, int nr)
+{
+	int out[2];
+	__u32 id;
+
+	if (pipe(out))
+		return false;
+	fflush(NULL);
+	c->pid = fork();
+	if (!c->pid)
+		load_and_wait(nr, out[1]);
+	close(out[1]);
+
+	for (c->nr = 0; c->nr < nr; c->nr++) {
+		if (read(out[0], &id, sizeof(id)) != sizeof(id))
+			break;
+		c->progs[c->nr] = bpf_prog_get_fd_by_id(id);
+		if (c->progs[c->nr] < 0)
+			break;
+	}
+	close(out[0]);
+	return c->nr == nr;
+}
+
+static bool falls_below(const char *path, long limit)
+{
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		if (read_number(path) < limit)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+FIXTURE(cgroup)
+{
+	struct container c;
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	SKIP_UNLESS_OURS("streams are charged");
+	write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	mkdir(CGROUP, 0755);
+	if (access(CGROUP "/memory.max", F_OK))
+		SKIP(return, "no memory cgroups");
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	container_end(&self->c);
+	rmdir(CGROUP);
+}
+
+/* The one who loaded it pays, whoever prints and reads. */
+TEST_F(cgroup, unread_text_is_charged_to_who_loaded_the_program)
+{
+	struct say_args args;
+	long before, full;
+
+	ASSERT_TRUE(container_start(&self->c, 1));
+	before = read_number(CGROUP "/memory.current");
+	ASSERT_EQ(-ENOSPC, fill(self->c.progs[0], &args));
+	full = read_number(CGROUP "/memory.current");
+	EXPECT_LE(before + 2 * CAPACITY, full);
+	EXPECT_GE(before + 2 * CAPACITY + CAPACITY / 2, full);
+
+	EXPECT_EQ(CAPACITY, stream_discard(self->c.progs[0], STDOUT));
+	EXPECT_EQ(CAPACITY, stream_discard(self->c.progs[0], STDERR));
+	EXPECT_GE(before + SLACK, read_number(CGROUP "/memory.current"));
+}
+
+/* Streams that are kept open after all programs have gone, too. */
+TEST_F(cgroup, limit_holds_and_all_is_given_back)
+{
+	long limit = 64 * MIB, accepted = 0, refused = 0;
+	struct say_args args;
+	struct stream_stats st;
+	int fds[2 * MAX_PROGS];
+	struct say_bpf *other;
+	int i, fd;
+
+	ASSERT_TRUE(container_start(&self->c, MAX_PROGS));
+	ASSERT_TRUE(write_number(CGROUP "/memory.max", limit));
+	for (i = 0; i < MAX_PROGS; i++) {
+		fds[2 * i] = stream_open(self->c.progs[i], STDOUT, STREAM_NONBLOCK);
+		fds[2 * i + 1] = stream_open(self->c.progs[i], STDERR, STREAM_NONBLOCK);
+		ASSERT_LE(0, fds[2 * i]);
+		ASSERT_LE(0, fds[2 * i + 1]);
+		if (fill(self->c.progs[i], &args) == -ENOSPC) {
+			accepted += 2;
+			continue;
+		}
+		refused++;
+		EXPECT_EQ(-ENOMEM, args.error);
+		EXPECT_LE(1, args.refused);
+		ASSERT_EQ(0, stream_stats(self->c.progs[i], args.stream, &st));
+		EXPECT_EQ(args.refused, st.dropped_msgs);
+		EXPECT_EQ(args.refused * 512, st.dropped_bytes);
+	}
+	EXPECT_LT(0, accepted);
+	EXPECT_LT(0, refused);
+	EXPECT_GE(limit, accepted * CAPACITY);
+	EXPECT_GE(limit, read_number(CGROUP "/memory.current"));
+
+	/* Others print on. */
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	EXPECT_EQ(-ENOSPC, fill(fd, &args));
+	say_bpf__destroy(other);
+
+	container_end(&self->c);
+	EXPECT_LE(accepted * CAPACITY, read_number(CGROUP "/memory.current"));
+	for (i = 0; i < 2 * MAX_PROGS; i++)
+		close(fds[i]);
+	EXPECT_TRUE(falls_below(CGROUP "/memory.current", SLACK));
+	EXPECT_TRUE(falls_below(BYTES, SLACK));
+}
+
+/* What is left of it belongs to the parent, which gets it back. */
+TEST_F(cgroup, may_go_before_its_streams)
+{
+	struct say_args args;
+	int fd;
+
+	ASSERT_TRUE(container_start(&self->c, 1));
+	ASSERT_EQ(-ENOSPC, fill(self->c.progs[0], &args));
+	fd = stream_open(self->c.progs[0], STDOUT, STREAM_NONBLOCK);
+	ASSERT_LE(0, fd);
+	container_end(&self->c);
+	wait_until(!rmdir(CGROUP));
+	close(fd);
+	EXPECT_TRUE(falls_below(BYTES, SLACK));
+}
+
+TEST(all_streams_together_have_a_limit)
+{
+	long max, limit = 2 * MIB;
+	struct say_args args;
+	struct stream_stats st;
+	struct say_bpf *skel;
+	int fd;
+
+	SKIP_UNLESS_OURS("a limit for all streams");
+	skel = say_load(&fd);
+	ASSERT_NE(NULL, skel);
+	max = read_number(MAX_BYTES);
+	ASSERT_LT(limit, max);
+	ASSERT_TRUE(falls_below(BYTES, limit / 2));
+
+	ASSERT_TRUE(write_number(MAX_BYTES, limit));
+	EXPECT_EQ(-ENOMEM, fill(fd, &args));
+	EXPECT_LT(limit / 4 / 512, args.accepted);
+	EXPECT_GE(limit / 512, args.accepted);
+	EXPECT_GE(limit, read_number(BYTES));
+	EXPECT_TRUE(write_number(MAX_BYTES, max));
+
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	EXPECT_EQ(args.refused, st.dropped_msgs);
+	EXPECT_LE(st.unread_bytes, st.memory_bytes);
+	EXPECT_EQ(0, say_all(fd, STDOUT, SAY_512, 1, NULL));
+	say_bpf__destroy(skel);
+}
+
+/* Bytes that loading it took, of streams */
+static long cost_of(const struct bpf_insn *insns, size_t cnt, int *fd)
+{
+	long before = streams_allocated();
+
+	*fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "cost", "GPL", insns, cnt, NULL);
+	return streams_allocated() - before;
+}
+
+TEST(who_never_prints_has_nothing_on_each_cpu)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct stream_stats st;
+	struct say_bpf *skel;
+	long silent, printing;
+	int fd, stream, say;
+	char c;
+
+	SKIP_UNLESS_OURS("streams cost little until there is something in them");
+	if (streams_allocated() < 0)
+		SKIP(return, "the kernel does not count allocations");
+
+	silent = cost_of(insns, ARRAY_SIZE(insns), &fd);
+	ASSERT_LE(0, fd);
+	printing = streams_allocated();
+	skel = say_load(&say);
+	ASSERT_NE(NULL, skel);
+	printing = streams_allocated() - printing;
+	/* Two streams of 5 longs on each CPU */
+	EXPECT_LE(silent + 2 * 5 * (long)sizeof(long) * nr_cpus(), printing)
+		TH_LOG("%ld and %ld bytes", silent, printing);
+	EXPECT_GE(1024, silent);
+
+	/* It can be read nevertheless. */
+	EXPECT_EQ(0, stream_read(fd, STDOUT, &c, 1));
+	ASSERT_EQ(0, stream_stats(fd, STDERR, &st));
+	EXPECT_EQ(0, st.written_bytes);
+	stream = stream_open(fd, STDERR, STREAM_NONBLOCK);
+	ASSERT_LE(0, stream);
+	EXPECT_EQ(-1, read(stream, &c, 1));
+	EXPECT_EQ(EAGAIN, errno);
+	close(fd);
+	wait_until(!read(stream, &c, 1));
+	close(stream);
+	say_bpf__destroy(skel);
+}
+
+TEST(idle_pages_are_given_back)
+{
+	struct say_bpf *idle, *busy;
+	struct stream_stats st;
+	int fd, busy_fd, cpu;
+	char buf[16];
+
+	SKIP_UNLESS_OURS("memory of drained streams is given back");
+	idle = say_load(&fd);
+	busy = say_load(&busy_fd);
+	ASSERT_NE(NULL, idle);
+	ASSERT_NE(NULL, busy);
+	for (cpu = 0; cpu < nr_cpus(); cpu++) {
+		pin_to_cpu(cpu);
+		ASSERT_EQ(0, say_bytes(idle, STDOUT, 5));
+		ASSERT_EQ(0, say_bytes(busy, STDOUT, 5));
+	}
+	ASSERT_EQ(5 * nr_cpus(), stream_discard(fd, STDOUT));
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	EXPECT_LE(getpagesize(), st.memory_bytes);
+
+	/* Has the kernel call all that give memory back */
+	ASSERT_TRUE(write_file("/proc/sys/vm/drop_caches", "2"));
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	EXPECT_EQ(0, st.memory_bytes);
+	ASSERT_EQ(0, stream_stats(busy_fd, STDOUT, &st));
+	EXPECT_LE(getpagesize(), st.memory_bytes);
+	EXPECT_EQ(5 * nr_cpus(), stream_discard(busy_fd, STDOUT));
+
+	EXPECT_EQ(0, say_bytes(idle, STDOUT, 7));
+	EXPECT_EQ(7, stream_read(fd, STDOUT, buf, sizeof(buf)));
+	say_bpf__destroy(idle);
+	say_bpf__destroy(busy);
+}
+
+/* A stream that has no page yet */
+static int first_message(void)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = 1 };
+	struct say_bpf *skel;
+	int fd, err;
+
+	skel = say_load(&fd);
+	if (!skel)
+		return -errno;
+	err = say(fd, &args);
+	say_bpf__destroy(skel);
+	return err ?: args.error;
+}
+
+/* Where no page can be had, a few are there nevertheless, and then again. */
+TEST(reserve_is_used_up_and_filled_again)
+{
+	struct no_pages_bpf *no_pages;
+	int i, round, err = 0;
+
+	SKIP_UNLESS_OURS("a reserve of pages");
+	no_pages = no_pages_bpf__open_and_load();
+	if (!no_pages || no_pages_bpf__attach(no_pages)) {
+		no_pages_bpf__destroy(no_pages);
+		SKIP(return, "needs CONFIG_FUNCTION_ERROR_INJECTION");
+	}
+
+	for (round = 0; round < 2; round++) {
+		/* Filling it takes a while. */
+		do {
+			no_pages->bss->percent = 0;
+			usleep(200000);
+			no_pages->bss->percent = 100;
+		} while (first_message());
+		for (i = 0; i < 1000 && !err; i++)
+			err = first_message();
+		EXPECT_EQ(-ENOMEM, err);
+		err = 0;
+	}
+	no_pages_bpf__destroy(no_pages);
+	EXPECT_EQ(0, first_message());
+}
+
+STREAMS_TEST_MAIN
