@@ -70,13 +70,13 @@ struct bpf_stream_cpu {
  * @objcg: memory cgroup that pays for the pages, or NULL
  * @wait: who sleeps until there is something to read, or nothing will come
  * @wake: wakes them, for writers that cannot
+ * @writable: in the list of streams that may hold memory
  * @ended: the program is gone
  * @lock: serialises readers, guards the fields below
  * @backlog: records taken from @log, oldest first
  * @consumed: bytes of the first backlog record that were read already
  * @mid_line: what was read last is not a newline
  * @refs: references, the program's being one
- * @writable: in the list of streams that may hold memory
  */
 struct bpf_stream {
 	struct llist_head log;
@@ -86,6 +86,7 @@ struct bpf_stream {
 	struct obj_cgroup *objcg;
 	wait_queue_head_t wait;
 	struct irq_work wake;
+	struct list_head writable;
 	bool ended;
 
 	struct mutex lock ____cacheline_aligned_in_smp;
@@ -93,7 +94,6 @@ struct bpf_stream {
 	unsigned int consumed;
 	bool mid_line;
 	refcount_t refs;
-	struct list_head writable;
 };
 
 #define BPF_NR_STREAMS 2

@@ -65,9 +65,10 @@
  * Memory barriers
  * ---------------
  *
- *  - The xchg that installs a page need not order anything. A reader finds the page
- *    only through a record, and pushing that (push:A in stream.c) orders the
- *    initialisation of the live count before it.
+ *  - The xchg that installs a page (install:A), fully ordered, makes the live count
+ *    visible before the cursor. It pairs with the xchg by which another CPU takes the
+ *    cursor (drop:A) and then subtracts from that count. A reader finds the page only
+ *    through a record, and pushing that (push:A in stream.c) orders the count, too.
  *
  *  - The subtraction that reaches 0 (put:B) is ordered after all uses of the
  *    page before the other subtractions (put:B), as every one of them is fully
@@ -161,7 +162,7 @@ stream_rec_alloc_page(struct bpf_stream *stream, unsigned long *cursor, unsigned
 		return ERR_CAST(page);
 
 	rec = (struct bpf_stream_rec *)page->records;
-	old = xchg(cursor, (unsigned long)rec + bpf_stream_rec_size(len));
+	old = xchg(cursor, (unsigned long)rec + bpf_stream_rec_size(len)); /* install:A */
 	stream_page_retire(stream, old);
 	rec->len = len;
 	return rec;
@@ -225,9 +226,12 @@ void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *fre
 unsigned int bpf_stream_cursors_drop(struct bpf_stream *stream)
 {
 	int cpu, before = atomic_read(&stream->pages);
+	unsigned long old;
 
-	for_each_possible_cpu(cpu)
-		stream_page_retire(stream, xchg(&per_cpu_ptr(stream->cpu, cpu)->cursor, 0));
+	for_each_possible_cpu(cpu) {
+		old = xchg(&per_cpu_ptr(stream->cpu, cpu)->cursor, 0); /* drop:A */
+		stream_page_retire(stream, old);
+	}
 
 	return max(before - atomic_read(&stream->pages), 0);
 }

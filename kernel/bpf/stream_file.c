@@ -105,13 +105,13 @@ static void stream_file_show_fdinfo(struct seq_file *m, struct file *file)
 		   "prog_id:\t%u\n"
 		   "stream_id:\t%u\n"
 		   "unread_bytes:\t%u\n"
-		   "memory_bytes:\t%lu\n"
 		   "dropped_bytes:\t%lu\n"
-		   "dropped_msgs:\t%lu\n",
+		   "dropped_msgs:\t%lu\n"
+		   "memory_bytes:\t%lu\n",
 		   sf->prog_id, sf->stream_id, atomic_read(&stream->unread),
-		   bpf_stream_memory(stream),
 		   bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
-		   bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS));
+		   bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS),
+		   bpf_stream_memory(stream));
 }
 #endif
 

@@ -188,8 +188,8 @@ __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
  *
  * Context: As bpf_stream_vprintk().
  * Return: 0; -ENOENT without such a stream; -EBUSY without a format buffer;
- *         -ENOSPC if the dump does not fit the stream; -ENOMEM if no page could
- *         be had without waiting. A dump that fails is wholly absent.
+ *         -ENOSPC if the dump does not fit the stream; -ENOMEM as
+ *         bpf_stream_vprintk(). A dump that fails is wholly absent.
  */
 __bpf_kfunc int bpf_stream_print_stack(int stream_id)
 {

@@ -19,23 +19,26 @@
  *
  * alloc_pages_nolock() can be unable to give a page for as long as a context lasts: with
  * interrupts disabled on UP and PREEMPT_RT, and where NMIs interrupt the page
- * allocator. A few pages are kept for that. They are taken and replaced by xchg of a
- * slot, which is all the synchronisation there is (fully ordered, so that who takes a
- * page sees it zeroed). A work item fills the empty slots, and tries again until it
- * can; whoever took a page, or found none, has an irq_work queue it. The limits hold
- * for these pages as well.
+ * allocator. A few pages are kept for that; whoever gets none otherwise takes one. They
+ * are taken and replaced by xchg of a slot, which is all the synchronisation there is
+ * (fully ordered, so that who takes a page sees it zeroed). A work item fills the empty
+ * slots, and tries again until it can. Whoever took a page, or found none, has an
+ * irq_work queue it unless it is queued: a program that traces interrupts and prints
+ * would have each irq_work queue the next. Neither waits for the CPU of who printed,
+ * which a real-time thread may have for itself. The limits hold for these pages as well.
  *
  * Idle pages
  * ----------
  *
  * A stream that is drained keeps a page for each CPU that printed. A shrinker has such
- * streams let go of them. stream_list_lock guards the list of streams that can have
- * pages; nothing is allocated with it held.
+ * streams let go of them when the machine is short of memory. stream_list_lock guards
+ * the list of streams that can have pages; nothing is allocated with it held.
  */
 #include <linux/atomic.h>
 #include <linux/bpf.h>
 #include <linux/cgroup.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/list.h>
@@ -167,7 +170,8 @@ static void reserve_fill(struct work_struct *work)
 			continue;
 		page = page_new();
 		if (!page) {
-			schedule_delayed_work(to_delayed_work(work), RESERVE_RETRY);
+			queue_delayed_work(system_unbound_wq, to_delayed_work(work),
+					   RESERVE_RETRY);
 			return;
 		}
 		xchg(&reserve[i], page);
@@ -178,10 +182,10 @@ static DECLARE_DELAYED_WORK(reserve_work, reserve_fill);
 
 static void reserve_wake(struct irq_work *work)
 {
-	schedule_delayed_work(&reserve_work, 0);
+	queue_delayed_work(system_unbound_wq, &reserve_work, 0);
 }
 
-static DEFINE_IRQ_WORK(reserve_irq_work, reserve_wake);
+static struct irq_work reserve_irq_work = IRQ_WORK_INIT_HARD(reserve_wake);
 
 static noinline void *reserve_take(void)
 {
@@ -192,7 +196,8 @@ static noinline void *reserve_take(void)
 		if (READ_ONCE(reserve[i]))
 			page = xchg(&reserve[i], NULL);
 
-	irq_work_queue(&reserve_irq_work);
+	if (!delayed_work_pending(&reserve_work))
+		irq_work_queue(&reserve_irq_work);
 	return page;
 }
 
@@ -343,9 +348,10 @@ static int __init stream_memory_start(void)
 {
 	struct shrinker *shrinker = shrinker_alloc(0, "bpf-streams");
 
-	stream_max_bytes = totalram_pages() / STREAM_SHARE_OF_RAM << PAGE_SHIFT;
+	stream_max_bytes = (totalram_pages() - totalhigh_pages()) / STREAM_SHARE_OF_RAM
+			   << PAGE_SHIFT;
 	add_sysctls();
-	schedule_delayed_work(&reserve_work, 0);
+	queue_delayed_work(system_unbound_wq, &reserve_work, 0);
 	if (!shrinker)
 		return -ENOMEM;
 

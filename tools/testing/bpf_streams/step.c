@@ -345,7 +345,13 @@ static void do_group(void)
 /* A reader tries until it gets what is charged, so no writer may be preempted there. */
 static void read_what_there_is(void)
 {
+	int cpu = current->cpu, preempt_count = current->preempt_count;
+
+	current->cpu = cpu + 1;
+	current->preempt_count = 0;
 	do_read();
+	current->cpu = cpu;
+	current->preempt_count = preempt_count;
 	expect(!bpf_stream_has_text(stream) || current->preempt_count);
 }
 

@@ -230,7 +230,7 @@ TEST_F(open, blocking_can_be_changed)
 	EXPECT_EQ(-EAGAIN, fd_read(self->fd, &c, 1));
 }
 
-/* Of the descriptor: all five lines, in that order */
+/* Of the descriptor: all six lines, in that order; it has memory if it has text */
 static bool fdinfo_is(int fd, unsigned int prog, unsigned int stream,
 		      unsigned int unread, unsigned int bytes, unsigned int msgs)
 {
@@ -239,8 +239,8 @@ static bool fdinfo_is(int fd, unsigned int prog, unsigned int stream,
 
 	snprintf(want, sizeof(want),
 		 "prog_id:\t%u\nstream_id:\t%u\nunread_bytes:\t%u\n"
-		 "dropped_bytes:\t%u\ndropped_msgs:\t%u\n",
-		 prog, stream, unread, bytes, msgs);
+		 "dropped_bytes:\t%u\ndropped_msgs:\t%u\nmemory_bytes:\t%u",
+		 prog, stream, unread, bytes, msgs, unread ? getpagesize() : 0);
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "r");
 	if (!f)
