@@ -39,7 +39,8 @@ help:
 #|
 #|   make check-configs   kernels without streams, for real time (PREEMPT_RT), without
 #|                   preemption, for one CPU, without memory control groups, without
-#|                   BTF, for 32 bits and for arm64; what boots is tested
+#|                   BTF, for 32 bits, for arm64 and for its memory tags (MTE); what boots
+#|                   is tested
 #|                   KERNELS='rt arm64'   only those
 #|   make soak       prints from all CPUs in all contexts, while readers are killed and
 #|                   programs unloaded, for ten minutes; tells what happened how often

@@ -26,7 +26,7 @@
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
 
-CONFIGS=(off none up nomemcg nobtf rt i386 arm64)
+CONFIGS=(off none up nomemcg nobtf rt i386 arm64 mte)
 TABLE=$BUILD/log/check-configs.table
 
 # What depends on the scheduler, on locks or on memory; all else is the same everywhere
@@ -94,24 +94,33 @@ arm64_tools() {
 	done
 }
 
-arm64_tests() {
-	local tests
-
+arm64_is_ready() {
 	if ! arm64_tools; then
 		fail "the tools for arm64"
 		RESULT="no tests"
-		return
+		return 1
 	fi
 	pass
+}
+
+arm64_tests() {
+	local tests
+
+	arm64_is_ready || return 0
 	mapfile -t tests < <(tests_in "$BUILD/arm64/selftests")
 	tested "$1" "$SMP" "${tests[@]}"
+}
+
+mte_tests() {
+	arm64_is_ready || return 0
+	tested "$1" "$SMP" "${PORTABLE[@]}" test_printk test_memory
 }
 
 check_config() {
 	local name=$1 built=yes
 
 	RESULT="not built"
-	if [[ $name == arm64 && -z ${SKIP_DEPS:-} ]]; then
+	if [[ $name == @(arm64|mte) && -z ${SKIP_DEPS:-} ]]; then
 		child "$SCRIPTS/deps.sh" "$SCRIPTS/packages-arm64.txt" || fail "packages for arm64"
 	fi
 	if child "$SCRIPTS/kernel.sh" "$name"; then

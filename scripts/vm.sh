@@ -192,7 +192,7 @@ find_machine() {
 serial_args() {
 	QEMU+=(-chardev "file,id=console,path=$LOG" -serial chardev:console)
 	if [[ $MACHINE == aarch64 ]]; then
-		QEMU+=(-M virt -device "pci-serial,chardev=tty")
+		QEMU+=(-M "virt,mte=on" -device "pci-serial,chardev=tty")
 	else
 		QEMU+=(-serial chardev:tty)
 	fi

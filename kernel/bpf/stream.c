@@ -40,7 +40,7 @@
  * full by then, they are freed. So where there is a charge there will be text at
  * once, and who waits for text does not wait for an allocation. That there is room
  * is looked at before anything is allocated, too. A reader discharges what the
- * user's buffer has received, a page of text at a time. Memory is limited apart
+ * user's buffer has received, 4 KiB of text at a time. Memory is limited apart
  * from that, by pages (stream_alloc.c): short messages take more in headers than
  * in text.
  *
@@ -448,6 +448,9 @@ static bool stream_read_next(struct bpf_stream *stream, struct stream_reading *r
 	return n == todo;
 }
 
+/* How much is read until writers can tell. */
+#define SETTLE_BYTES 4096
+
 /* Once for many records, as writers look at the count. */
 static void stream_settle(struct bpf_stream *stream, struct stream_reading *r)
 {
@@ -466,7 +469,7 @@ static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
 				return 0;
 			if (!stream_read_next(stream, r))
 				return stream->backlog ? -EFAULT : 0;
-		} while (r->consumed < PAGE_SIZE);
+		} while (r->consumed < SETTLE_BYTES);
 
 		stream_settle(stream, r);
 		cond_resched();

@@ -71,6 +71,7 @@ struct bpf_stream_cpu {
  * @wait: who sleeps until there is something to read, or nothing will come
  * @wake: wakes them, for writers that cannot
  * @writable: in the list of streams that may hold memory
+ * @refused: a limit let it have no page, and nothing was done about it yet
  * @ended: the program is gone
  * @lock: serialises readers, guards the fields below
  * @backlog: records taken from @log, oldest first
@@ -87,6 +88,7 @@ struct bpf_stream {
 	wait_queue_head_t wait;
 	struct irq_work wake;
 	struct list_head writable;
+	bool refused;
 	bool ended;
 
 	struct mutex lock ____cacheline_aligned_in_smp;

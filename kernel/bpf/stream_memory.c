@@ -10,9 +10,15 @@
  * a limit. What exceeds one of these gets no page, and the message is lost and counted.
  *
  * Writers run in any context, so the cgroup is charged by the atomics of its page
- * counters alone. What else comes with a charge takes locks and is left out: there is
- * neither reclaim nor an event at the limit, and memory.stat does not name the pages.
- * Like other kernel memory they move to the parent when the cgroup is removed.
+ * counters alone. What else comes with a charge takes locks and is left out: nothing is
+ * reclaimed first, there is no event at the limit, and memory.stat does not name the
+ * pages. Like other kernel memory they move to the parent when the cgroup is removed.
+ *
+ * A cgroup is often near its limit for the page cache that it has. So after a refusal
+ * a work item makes room for the messages to come: streams near a limit let go of idle
+ * pages, and of a cgroup that refused some memory is reclaimed. An irq_work queues it,
+ * as below, and it waits before it runs, longer after it was of no use: messages may
+ * be refused without end. Of several cgroups each has its turn.
  *
  * Reserve
  * -------
@@ -31,7 +37,8 @@
  * ----------
  *
  * A stream that is drained keeps a page for each CPU that printed. A shrinker has such
- * streams let go of them when the machine is short of memory. stream_list_lock guards
+ * streams let go of them when the machine is short of memory, and the work item above
+ * when a limit is reached. stream_list_lock guards
  * the list of streams that can have pages; nothing is allocated with it held.
  */
 #include <linux/atomic.h>
@@ -48,6 +55,7 @@
 #include <linux/page_counter.h>
 #include <linux/rcupdate.h>
 #include <linux/shrinker.h>
+#include <linux/swap.h>
 #include <linux/sysctl.h>
 #include <linux/workqueue.h>
 #include "stream.h"
@@ -57,6 +65,11 @@
 
 #define NR_RESERVED 32
 #define RESERVE_RETRY (HZ / 10)
+
+/* How much room there is to be after a refusal, when, and when after that was in vain */
+#define ROOM_PAGES 64
+#define ROOM_DELAY (HZ / 10)
+#define ROOM_RETRY HZ
 
 static atomic_long_t stream_pages;
 static unsigned long stream_max_bytes;
@@ -80,6 +93,13 @@ static bool charge_machine(void)
 static void uncharge_machine(void)
 {
 	atomic_long_dec(&stream_pages);
+}
+
+static bool machine_is_short(void)
+{
+	unsigned long max = READ_ONCE(stream_max_bytes) >> PAGE_SHIFT;
+
+	return atomic_long_read(&stream_pages) + ROOM_PAGES > max;
 }
 
 #ifdef CONFIG_MEMCG
@@ -123,6 +143,55 @@ static void uncharge_memcg(struct obj_cgroup *objcg)
 		page_counter_uncharge(&memcg->memsw, 1);
 }
 
+static bool counter_is_short(struct page_counter *counter)
+{
+	return page_counter_read(counter) + ROOM_PAGES > READ_ONCE(counter->max);
+}
+
+static bool memsw_is_short(struct mem_cgroup *memcg)
+{
+	return has_memsw() && counter_is_short(&memcg->memsw);
+}
+
+/* The lowest of it and those above it that has little room, or NULL */
+static struct mem_cgroup *find_short(struct mem_cgroup *memcg)
+{
+	while (memcg && !counter_is_short(&memcg->memory) && !memsw_is_short(memcg))
+		memcg = parent_mem_cgroup(memcg);
+
+	return memcg;
+}
+
+/* The one that pays, with a reference, if there is little room; or NULL */
+static struct mem_cgroup *get_short_memcg(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+
+	if (!objcg)
+		return NULL;
+
+	guard(rcu)();
+	memcg = obj_cgroup_memcg(objcg);
+	return find_short(memcg) && css_tryget(&memcg->css) ? memcg : NULL;
+}
+
+/* Return: whether there is room now. */
+static bool reclaim(struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *each = memcg;
+	unsigned int options;
+
+	while ((each = find_short(each))) {
+		/* What is swapped out does not leave memsw. */
+		options = memsw_is_short(each) ? 0 : MEMCG_RECLAIM_MAY_SWAP;
+		try_to_free_mem_cgroup_pages(each, ROOM_PAGES, GFP_KERNEL,
+					     options | MEMCG_RECLAIM_PROACTIVE, NULL);
+		each = parent_mem_cgroup(each);
+	}
+
+	return !find_short(memcg);
+}
+
 static struct obj_cgroup *stream_get_objcg(void)
 {
 	return memcg_bpf_enabled() ? get_obj_cgroup_from_current() : NULL;
@@ -143,6 +212,16 @@ static void uncharge_memcg(struct obj_cgroup *objcg)
 {
 }
 
+static struct mem_cgroup *get_short_memcg(struct obj_cgroup *objcg)
+{
+	return NULL;
+}
+
+static bool reclaim(struct mem_cgroup *memcg)
+{
+	return true;
+}
+
 static struct obj_cgroup *stream_get_objcg(void)
 {
 	return NULL;
@@ -152,6 +231,92 @@ static void stream_put_objcg(struct obj_cgroup *objcg)
 {
 }
 #endif
+
+static bool charge(struct bpf_stream *stream)
+{
+	if (!charge_machine())
+		return false;
+	if (charge_memcg(stream->objcg))
+		return true;
+
+	uncharge_machine();
+	if (!READ_ONCE(stream->refused))
+		WRITE_ONCE(stream->refused, true);
+	return false;
+}
+
+static void uncharge(struct bpf_stream *stream)
+{
+	uncharge_memcg(stream->objcg);
+	uncharge_machine();
+}
+
+/* How many pages hold nothing but room? */
+static unsigned int stream_idle_pages(const struct bpf_stream *stream)
+{
+	return bpf_stream_has_text(stream) ? 0 : atomic_read(&stream->pages);
+}
+
+/*
+ * Has idle streams near a limit let go of their pages. Return: the memory cgroup of a
+ * stream that was refused a page, with a reference; or NULL.
+ */
+static struct mem_cgroup *drop_idle(void)
+{
+	struct bpf_stream *stream, *next_turn = NULL;
+	struct mem_cgroup *memcg, *refusing = NULL;
+
+	guard(mutex)(&stream_list_lock);
+	list_for_each_entry(stream, &stream_list, writable) {
+		memcg = get_short_memcg(stream->objcg);
+		if ((memcg || machine_is_short()) && stream_idle_pages(stream))
+			bpf_stream_cursors_drop(stream);
+		if (READ_ONCE(stream->refused)) {
+			if (!refusing && mem_cgroup_tryget(memcg))
+				refusing = memcg;
+			if (memcg == refusing)
+				WRITE_ONCE(stream->refused, false);
+			else
+				next_turn = next_turn ?: stream;
+		}
+		mem_cgroup_put(memcg);
+		cond_resched();
+	}
+	if (next_turn)
+		list_rotate_to_front(&next_turn->writable, &stream_list);
+	return refusing;
+}
+
+/* Queued again, it looks for others that were refused. */
+static void make_room(struct work_struct *work)
+{
+	struct mem_cgroup *refusing = drop_idle();
+	unsigned long delay;
+
+	if (!refusing)
+		return;
+
+	delay = reclaim(refusing) ? ROOM_DELAY : ROOM_RETRY;
+	mem_cgroup_put(refusing);
+	queue_delayed_work(system_unbound_wq, to_delayed_work(work), delay);
+}
+
+static DECLARE_DELAYED_WORK(room_work, make_room);
+
+static void room_wake(struct irq_work *work)
+{
+	queue_delayed_work(system_unbound_wq, &room_work, ROOM_DELAY);
+}
+
+static struct irq_work room_irq_work = IRQ_WORK_INIT_HARD(room_wake);
+
+static noinline void ask_for_room(void)
+{
+	/* The work that clears PENDING (a full barrier) finds the stream refused. */
+	smp_mb();
+	if (!delayed_work_pending(&room_work))
+		irq_work_queue(&room_irq_work);
+}
 
 static void *page_new(void)
 {
@@ -212,19 +377,15 @@ void *bpf_stream_page_get(struct bpf_stream *stream)
 {
 	void *page;
 
-	if (!charge_machine())
+	if (!charge(stream)) {
+		ask_for_room();
 		return NULL;
-	if (!charge_memcg(stream->objcg))
-		goto err_machine;
+	}
 
 	page = page_new() ?: reserve_take();
-	if (page)
-		return page;
-
-	uncharge_memcg(stream->objcg);
-err_machine:
-	uncharge_machine();
-	return NULL;
+	if (!page)
+		uncharge(stream);
+	return page;
 }
 
 /**
@@ -237,8 +398,7 @@ err_machine:
 void bpf_stream_page_free(struct bpf_stream *stream, void *page)
 {
 	free_pages_nolock(virt_to_page(page), 0);
-	uncharge_memcg(stream->objcg);
-	uncharge_machine();
+	uncharge(stream);
 }
 
 /**
@@ -266,12 +426,6 @@ void bpf_stream_memory_exit(struct bpf_stream *stream)
 		list_del(&stream->writable);
 	bpf_stream_cursors_drop(stream);
 	stream_put_objcg(stream->objcg);
-}
-
-/* How many pages hold nothing but room? */
-static unsigned int stream_idle_pages(const struct bpf_stream *stream)
-{
-	return bpf_stream_has_text(stream) ? 0 : atomic_read(&stream->pages);
 }
 
 static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control *sc)

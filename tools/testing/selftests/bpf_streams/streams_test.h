@@ -168,6 +168,11 @@ bool sleeps_in(pid_t tid, long nr);
 /* Runs in a child: what is given up doesn't come back */
 int keep_only_caps(__u64 caps);
 bool write_file(const char *path, const char *text);
+/* A file with one number. Negative: an error */
+long read_number(const char *path);
+bool write_number(const char *path, long n);
+/* Does its number? Waits for it. */
+bool falls_below(const char *path, long limit);
 void pin_to_cpu(int cpu);
 int nr_cpus(void);
 __u64 prng(__u64 *state);

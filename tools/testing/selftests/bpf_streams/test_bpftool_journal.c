@@ -179,26 +179,6 @@ TEST_F(journal, lines_are_entries)
 	EXPECT_FIELD("PRIORITY=4");
 }
 
-static bool write_number(const char *path, long n)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%ld", n);
-	return write_file(path, text);
-}
-
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	long n = -1;
-
-	if (f && fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /* The size of a message is limited by the buffer of the socket that sends it */
 #define WMEM_DEFAULT	"/proc/sys/net/core/wmem_default"
 

@@ -19,27 +19,6 @@
 #define MAX_PROGS	64
 #define MANY		1000
 
-static long read_number(const char *path)
-{
-	char line[64] = "";
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return -errno;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	return strtol(line, NULL, 10);
-}
-
-static bool write_number(const char *path, long n)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%ld", n);
-	return write_file(path, text);
-}
-
 /* Fills both streams as far as they go: -ENOSPC, or why not so far */
 static int fill(int fd, struct say_args *args)
 {
@@ -63,11 +42,24 @@ static int fill(int fd, struct say_args *args)
 /* A process in a memory cgroup, which loads programs and then only waits */
 struct container {
 	pid_t pid;
+	long reclaimable;	/* it takes that much of it before it waits */
 	int nr;
 	int progs[MAX_PROGS];	/* descriptors of ours */
 };
 
-static void load_and_wait(int nr, int out)
+/* The kernel remembers that there is no such file, until the memory is wanted. */
+static void fill_with_names(long limit)
+{
+	char path[64];
+	int i;
+
+	for (i = 0; i % 256 || read_number(CGROUP "/memory.current") < limit; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/none-%d-%d", getpid(), i);
+		access(path, F_OK);
+	}
+}
+
+static void load_and_wait(const struct container *c, int nr, int out)
 {
 	__u32 id;
 	int fd;
@@ -78,6 +70,8 @@ static void load_and_wait(int nr, int out)
 		if (!say_load(&fd))
 			_exit(1);
 		id = prog_id(fd);
+		if (!nr && c->reclaimable)
+			fill_with_names(c->reclaimable);
 		if (write(out, &id, sizeof(id)) != sizeof(id))
 			_exit(1);
 	}
@@ -109,7 +103,7 @@ static bool container_start(struct container *c, int nr)
 	fflush(NULL);
 	c->pid = fork();
 	if (!c->pid)
-		load_and_wait(nr, out[1]);
+		load_and_wait(c, nr, out[1]);
 	close(out[1]);
 
 	for (c->nr = 0; c->nr < nr; c->nr++) {
@@ -121,18 +115,6 @@ static bool container_start(struct container *c, int nr)
 	}
 	close(out[0]);
 	return c->nr == nr;
-}
-
-static bool falls_below(const char *path, long limit)
-{
-	int i;
-
-	for (i = 0; i < 300; i++) {
-		if (read_number(path) < limit)
-			return true;
-		usleep(100000);
-	}
-	return false;
 }
 
 FIXTURE(cgroup)
@@ -236,26 +218,88 @@ TEST_F(cgroup, may_go_before_its_streams)
 	EXPECT_TRUE(falls_below(BYTES, SLACK));
 }
 
+/* Prints on each CPU and reads that: pages that hold nothing, in bytes */
+static long leave_idle_pages(int fd)
+{
+	struct stream_stats st;
+	int cpu;
+
+	for (cpu = 0; cpu < nr_cpus(); cpu++) {
+		pin_to_cpu(cpu);
+		if (say_all(fd, STDOUT, SAY_64, 1, NULL))
+			return 0;
+	}
+	if (stream_discard(fd, STDOUT) != 64 * nr_cpus() || stream_stats(fd, STDOUT, &st))
+		return 0;
+	return st.memory_bytes;
+}
+
+static long memory_bytes(int fd)
+{
+	struct stream_stats st;
+
+	return stream_stats(fd, STDOUT, &st) ? -1 : st.memory_bytes;
+}
+
+TEST_F(cgroup, idle_pages_go_where_the_limit_is_reached)
+{
+	struct say_args args;
+	struct say_bpf *other;
+	long used;
+	int fd;
+
+	ASSERT_TRUE(container_start(&self->c, 2));
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	EXPECT_LE(getpagesize(), leave_idle_pages(fd));
+	EXPECT_LE(getpagesize(), leave_idle_pages(self->c.progs[0]));
+
+	used = read_number(CGROUP "/memory.current");
+	ASSERT_TRUE(write_number(CGROUP "/memory.max", used + MIB));
+	EXPECT_EQ(-ENOMEM, fill(self->c.progs[1], &args));
+	wait_until(!memory_bytes(self->c.progs[0]));
+	EXPECT_LE(getpagesize(), memory_bytes(fd));
+	say_bpf__destroy(other);
+}
+
+/* As after reading files: then all of the limit is used, and not needed. */
+TEST_F(cgroup, what_can_be_reclaimed_keeps_nobody_from_printing)
+{
+	long limit = 16 * MIB;
+
+	ASSERT_TRUE(write_number(CGROUP "/memory.max", limit));
+	self->c.reclaimable = limit - MIB / 2;
+	ASSERT_TRUE(container_start(&self->c, 1));
+	ASSERT_LE(limit - MIB, read_number(CGROUP "/memory.current"));
+	EXPECT_EQ(0, say_all(self->c.progs[0], STDOUT, SAY_512, CAPACITY / 512, NULL));
+	EXPECT_GE(limit, read_number(CGROUP "/memory.current"));
+	EXPECT_EQ(CAPACITY, stream_discard(self->c.progs[0], STDOUT));
+}
+
 TEST(all_streams_together_have_a_limit)
 {
 	long max, limit = 2 * MIB;
 	struct say_args args;
 	struct stream_stats st;
-	struct say_bpf *skel;
-	int fd;
+	struct say_bpf *skel, *idle;
+	int fd, idle_fd;
 
 	SKIP_UNLESS_OURS("a limit for all streams");
 	skel = say_load(&fd);
+	idle = say_load(&idle_fd);
 	ASSERT_NE(NULL, skel);
+	ASSERT_NE(NULL, idle);
 	max = read_number(MAX_BYTES);
 	ASSERT_LT(limit, max);
 	ASSERT_TRUE(falls_below(BYTES, limit / 2));
 
+	EXPECT_LE(getpagesize(), leave_idle_pages(idle_fd));
 	ASSERT_TRUE(write_number(MAX_BYTES, limit));
 	EXPECT_EQ(-ENOMEM, fill(fd, &args));
 	EXPECT_LT(limit / 4 / 512, args.accepted);
 	EXPECT_GE(limit / 512, args.accepted);
 	EXPECT_GE(limit, read_number(BYTES));
+	wait_until(!memory_bytes(idle_fd));
 	EXPECT_TRUE(write_number(MAX_BYTES, max));
 
 	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
@@ -263,6 +307,7 @@ TEST(all_streams_together_have_a_limit)
 	EXPECT_LE(st.unread_bytes, st.memory_bytes);
 	EXPECT_EQ(0, say_all(fd, STDOUT, SAY_512, 1, NULL));
 	say_bpf__destroy(skel);
+	say_bpf__destroy(idle);
 }
 
 /* A program that does nothing, and one that may be reported on for taking too long */

@@ -559,6 +559,39 @@ bool write_file(const char *path, const char *text)
 	return ok;
 }
 
+long read_number(const char *path)
+{
+	char line[64] = "";
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return -errno;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	fclose(f);
+	return strtol(line, NULL, 10);
+}
+
+bool write_number(const char *path, long n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%ld", n);
+	return write_file(path, text);
+}
+
+bool falls_below(const char *path, long limit)
+{
+	int i;
+
+	for (i = 0; i < 300; i++) {
+		if (read_number(path) < limit)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
 void pin_to_cpu(int cpu)
 {
 	cpu_set_t set;
