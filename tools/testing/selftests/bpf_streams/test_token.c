@@ -69,11 +69,10 @@ static int get_token(struct container *c)
 /* An object of libbpf for each would take more memory than the streams. */
 static int load_copy(const struct bpf_program *prog, int token)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		.prog_flags = BPF_F_SLEEPABLE | BPF_F_TOKEN_FD,
-		.token_fd = token,
-	);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 
+	opts.prog_flags = BPF_F_SLEEPABLE | BPF_F_TOKEN_FD;
+	opts.token_fd = token;
 	return bpf_prog_load(BPF_PROG_TYPE_SYSCALL, "fill", "GPL", bpf_program__insns(prog),
 			     bpf_program__insn_cnt(prog), &opts);
 }

@@ -5,7 +5,7 @@
  */
 #include "streams.bpf.h"
 
-#define MANY	(1 << 14)
+#define MANY	10000	/* of 512 bytes */
 
 static __always_inline void print_until_full(int stream)
 {
