@@ -361,6 +361,7 @@ int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 	if (!ss->first)
 		return 0;
 
+	atomic_inc(&stream->groups);
 	stream_add(stream, ss->first, ss->last);
 	stream_count_written(stream, ss->msgs, ss->bytes);
 	return 0;
@@ -411,6 +412,8 @@ static __always_inline void stream_consume(struct bpf_stream *stream, struct str
 	stream->consumed += bytes;
 	stream->mid_line = rec->text[stream->consumed - 1] != '\n';
 	if (stream->consumed == rec->len) {
+		if (unlikely(rec->begins_line))
+			atomic_dec(&stream->groups);
 		stream->backlog = rec->node.next;
 		stream->consumed = 0;
 		bpf_stream_rec_free(stream, &r->freed, rec);

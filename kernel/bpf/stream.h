@@ -66,6 +66,7 @@ struct bpf_stream_cpu {
  * @log: records that no reader has seen, newest first
  * @unread: bytes of text that are charged to the stream
  * @pages: pages that hold records or are about to
+ * @groups: groups that are unread; a newline may have to be put before each
  * @cpu: per-CPU part; NULL if nobody can write to the stream
  * @objcg: memory cgroup that pays for the pages, or NULL
  * @wait: who sleeps until there is something to read, or nothing will come
@@ -83,6 +84,7 @@ struct bpf_stream {
 	struct llist_head log;
 	atomic_t unread;
 	atomic_t pages;
+	atomic_t groups;
 	struct bpf_stream_cpu __percpu *cpu;
 	struct obj_cgroup *objcg;
 	wait_queue_head_t wait;
@@ -129,6 +131,12 @@ bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
 static inline bool bpf_stream_has_text(const struct bpf_stream *stream)
 {
 	return atomic_read(&stream->unread);
+}
+
+/* As many bytes a reader gets at most. */
+static inline unsigned int bpf_stream_unread(const struct bpf_stream *stream)
+{
+	return atomic_read(&stream->unread) + atomic_read(&stream->groups);
 }
 
 static inline bool bpf_stream_is_writable(const struct bpf_stream *stream)

@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uio.h>
 #include <linux/wait.h>
 #include "stream.h"
 
@@ -51,16 +52,11 @@ static int stream_wait(struct bpf_stream *stream)
  * Another reader may get the text for which we were woken, and a writer whose
  * message is charged but not yet pushed has us look too early: try again then.
  */
-static ssize_t stream_file_read(struct file *file, char __user *buf, size_t len,
-				loff_t *pos)
+static ssize_t stream_read_or_wait(struct bpf_stream *stream, char __user *buf, size_t len,
+				   bool may_wait)
 {
-	struct bpf_stream *stream = file_stream(file);
 	bool ended;
 	int n;
-
-	/* Like a pipe: nothing is asked for, so there is nothing to wait for. */
-	if (!len)
-		return 0;
 
 	for (;;) {
 		/* Before the read, which then finds all that was ever written. */
@@ -68,7 +64,7 @@ static ssize_t stream_file_read(struct file *file, char __user *buf, size_t len,
 		n = bpf_stream_read(stream, buf, len);
 		if (n || ended)
 			return n;
-		if (file->f_flags & O_NONBLOCK)
+		if (!may_wait)
 			return -EAGAIN;
 		/* Who is killed reads nothing, and does not wait where there is text. */
 		if (signal_pending(current))
@@ -78,6 +74,33 @@ static ssize_t stream_file_read(struct file *file, char __user *buf, size_t len,
 		if (stream_wait(stream))
 			return -ERESTARTSYS;
 	}
+}
+
+/* Of several buffers only the first waits: the text that it got is not held back. */
+static ssize_t stream_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	bool may_wait = !(file->f_flags & O_NONBLOCK) && !(iocb->ki_flags & IOCB_NOWAIT);
+	ssize_t n, sum = 0;
+	size_t len;
+
+	if (!user_backed_iter(to))
+		return -EINVAL;
+
+	/* Like a pipe: nothing is asked for, so there is nothing to wait for. */
+	while (iov_iter_count(to)) {
+		len = iter_iov_len(to);
+		n = len ? stream_read_or_wait(file_stream(file), iter_iov_addr(to), len,
+					      may_wait && !sum) : 0;
+		if (n < 0)
+			return sum ?: n;
+		iov_iter_advance(to, n);
+		sum += n;
+		if (n < len)
+			break;
+	}
+
+	return sum;
 }
 
 static __poll_t stream_file_poll(struct file *file, struct poll_table_struct *wait)
@@ -108,7 +131,7 @@ static void stream_file_show_fdinfo(struct seq_file *m, struct file *file)
 		   "dropped_bytes:\t%lu\n"
 		   "dropped_msgs:\t%lu\n"
 		   "memory_bytes:\t%lu\n",
-		   sf->prog_id, sf->stream_id, atomic_read(&stream->unread),
+		   sf->prog_id, sf->stream_id, bpf_stream_unread(stream),
 		   bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
 		   bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS),
 		   bpf_stream_memory(stream));
@@ -126,7 +149,7 @@ static int stream_file_release(struct inode *inode, struct file *file)
 
 static const struct file_operations bpf_stream_fops = {
 	.owner		= THIS_MODULE,
-	.read		= stream_file_read,
+	.read_iter	= stream_file_read_iter,
 	.poll		= stream_file_poll,
 #ifdef CONFIG_PROC_FS
 	.show_fdinfo	= stream_file_show_fdinfo,

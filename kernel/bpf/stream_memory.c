@@ -31,7 +31,8 @@
  * slots, and tries again until it can. Whoever took a page, or found none, has an
  * irq_work queue it unless it is queued: a program that traces interrupts and prints
  * would have each irq_work queue the next. Neither waits for the CPU of who printed,
- * which a real-time thread may have for itself. The limits hold for these pages as well.
+ * which a real-time thread may have for itself. Where memory is short, the work item has
+ * some reclaimed. The limits hold for these pages as well.
  *
  * Idle pages
  * ----------
@@ -325,6 +326,15 @@ static void *page_new(void)
 	return page ? page_address(page) : NULL;
 }
 
+/* alloc_pages_nolock() fails where memory is short, and has nobody do anything about it. */
+static void have_reclaimed(void)
+{
+	struct page *page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+
+	if (page)
+		__free_page(page);
+}
+
 static void reserve_fill(struct work_struct *work)
 {
 	void *page;
@@ -335,6 +345,7 @@ static void reserve_fill(struct work_struct *work)
 			continue;
 		page = page_new();
 		if (!page) {
+			have_reclaimed();
 			queue_delayed_work(system_unbound_wq, to_delayed_work(work),
 					   RESERVE_RETRY);
 			return;

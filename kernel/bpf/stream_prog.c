@@ -102,7 +102,7 @@ static void stream_show_fdinfo(struct seq_file *m, const char *name,
 		   "stream_%s_dropped_msgs:\t%lu\n",
 		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_BYTES),
 		   name, bpf_stream_stat(stream, BPF_STREAM_WRITTEN_MSGS),
-		   name, atomic_read(&stream->unread),
+		   name, bpf_stream_unread(stream),
 		   name, bpf_stream_memory(stream),
 		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_BYTES),
 		   name, bpf_stream_stat(stream, BPF_STREAM_DROPPED_MSGS));

@@ -129,7 +129,15 @@ static void prog_put(struct stream_prog *p)
 		free(p);
 }
 
-/* Does not keep the program loaded if we are to wait for its end. */
+static bool is_selection(const struct stream_reader *r)
+{
+	return r->everything || r->pattern || r->tag;
+}
+
+/*
+ * Does not keep the program loaded if we are to wait for its end. Of many programs
+ * each is kept only while it is read, however long the reader of our output takes.
+ */
 static int open_fd(const struct stream_reader *r, int prog_fd, __u32 id)
 {
 	LIBBPF_OPTS(bpf_prog_stream_open_opts, opts,
@@ -138,14 +146,31 @@ static int open_fd(const struct stream_reader *r, int prog_fd, __u32 id)
 
 	if (r->wait)
 		return bpf_prog_stream_open(prog_fd, id, &opts);
+	if (is_selection(r))
+		return -1;
 
 	fd = fcntl(prog_fd, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? -errno : fd;
 }
 
-static bool is_selection(const struct stream_reader *r)
+/* Who follows all programs goes on with the others. */
+static bool is_missed(struct stream_reader *r, int err)
 {
-	return r->everything || r->pattern || r->tag;
+	if (!r->wait || !r->everything || (err != -EMFILE && err != -ENFILE && err != -ENOMEM))
+		return false;
+
+	r->nr_missed++;
+	r->missed_err = err;
+	return true;
+}
+
+/* Threads look for programs, too: it is told by the one that prints. */
+void stream_tell_missed(struct stream_reader *r)
+{
+	if (r->nr_missed)
+		p_info("can't open %u stream%s of new programs: %s", r->nr_missed,
+		       r->nr_missed == 1 ? "" : "s", strerror(-r->missed_err));
+	r->nr_missed = 0;
 }
 
 static int add_stream(struct stream_reader *r, struct stream_prog *p,
@@ -161,10 +186,10 @@ static int add_stream(struct stream_reader *r, struct stream_prog *p,
 	s->name = stream_names[id];
 	s->id = id;
 	s->fd = open_fd(r, prog_fd, id);
-	if (s->fd < 0) {
+	if (s->fd < 0 && (r->wait || !is_selection(r))) {
 		err = s->fd;
 		free(s);
-		if (err == -ENOENT && is_selection(r))
+		if ((err == -ENOENT && is_selection(r)) || is_missed(r, err))
 			return 0;
 		return scan_err(r, "can't open %s of program %u: %s",
 				stream_names[id], p->id, stream_strerror(err));
@@ -214,7 +239,7 @@ static bool prog_matches(const struct stream_reader *r,
 	return !fnmatch(r->pattern, name, 0);
 }
 
-static int add_prog_fd(struct stream_reader *r, int fd)
+int stream_add_prog(struct stream_reader *r, int fd)
 {
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
@@ -236,12 +261,12 @@ int stream_scan(struct stream_reader *r)
 	while (!bpf_prog_get_next_id(r->last_id, &r->last_id)) {
 		fd = bpf_prog_get_fd_by_id(r->last_id);
 		if (fd < 0) {
-			if (errno == ENOENT)
+			if (errno == ENOENT || is_missed(r, -errno))
 				continue;
 			return scan_err(r, "can't get prog by id (%u): %s",
 					r->last_id, strerror(errno));
 		}
-		err = add_prog_fd(r, fd);
+		err = stream_add_prog(r, fd);
 		close(fd);
 		if (err)
 			return err;
@@ -275,7 +300,8 @@ static void stream_drop(struct stream *s)
 {
 	list_del(&s->list);
 	prog_put(s->prog);
-	close(s->fd);
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s->part);
 	free(s);
 }
@@ -309,12 +335,28 @@ static void stream_dump(struct stream_reader *r, struct stream *s)
 	}
 }
 
+/* False if the program is gone, or that can't be told. */
+static bool open_again(struct stream_reader *r, struct stream *s)
+{
+	if (s->fd < 0)
+		s->fd = bpf_prog_get_fd_by_id(s->prog->id);
+	if (s->fd >= 0)
+		return true;
+
+	if (errno != ENOENT) {
+		stream_err("can't get prog by id (%u): %s", s->prog->id, strerror(errno));
+		r->err = -1;
+	}
+	return false;
+}
+
 static void dump_all(struct stream_reader *r)
 {
 	struct stream *s, *tmp;
 
 	list_for_each_entry_safe(s, tmp, &r->streams, list) {
-		stream_dump(r, s);
+		if (open_again(r, s))
+			stream_dump(r, s);
 		stream_end(r, s, false);
 		if (!stream_out_flush() || r->err || stream_signals_came())
 			return;
@@ -429,7 +471,8 @@ static int find_streams(struct stream_reader *r)
 {
 	int err;
 
-	err = r->prog_fd >= 0 ? add_prog_fd(r, r->prog_fd) : stream_scan(r);
+	err = r->prog_fd >= 0 ? stream_add_prog(r, r->prog_fd) : stream_scan(r);
+	stream_tell_missed(r);
 	list_splice_tail_init(&r->found, &r->streams);
 	if (err)
 		stream_err("%s", r->msg);

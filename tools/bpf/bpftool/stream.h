@@ -38,7 +38,7 @@ struct stream {
 	struct stream_prog *prog;
 	const char *name;
 	__u32 id;
-	int fd;			/* with --wait the stream's, else the program's */
+	int fd;			/* with --wait the stream's, else the program's or -1 */
 	__u64 left;		/* without --wait: bytes still to be read */
 	struct stream_stat before; /* what was lost then is not reported */
 	/* The beginning of a line whose end has not been read yet. */
@@ -61,6 +61,8 @@ struct stream_reader {
 	const unsigned char *tag;
 	bool several;		/* there may be more than one */
 	__u32 last_id;		/* of those looked at */
+	unsigned int nr_missed;	/* that could not be opened, */
+	int missed_err;		/* and why the last could not */
 	char *buf;
 	int err;
 	char msg[ERR_MAX_LEN];	/* what went wrong when we looked */
@@ -91,6 +93,8 @@ struct stat;
 
 /* stream.c */
 int stream_scan(struct stream_reader *r);
+int stream_add_prog(struct stream_reader *r, int fd);
+void stream_tell_missed(struct stream_reader *r);
 void stream_end(const struct stream_reader *r, struct stream *s, bool gone);
 void __printf(1, 2) stream_err(const char *fmt, ...);
 

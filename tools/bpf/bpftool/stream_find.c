@@ -5,20 +5,25 @@
  *
  * perf announces programs: a record is written by the CPU that loads one, before
  * the loader gets its descriptor. On each CPU a thread waits for that, with a
- * real-time priority if we may have one. It preempts the loader then, and the
- * streams are open before that goes on. The thread does nothing else: it must not
- * wait for whoever reads our output.
+ * real-time priority if we may have one. It preempts the loader then, takes hold of
+ * the program by a descriptor, and waits for nothing but the next record: while it
+ * waited for a lock the loader would go on. Another thread opens the streams of what
+ * is held, and lets go of the programs; without that priority, as the kernel lets
+ * others run before threads that use a CPU for long with it. Nor may that one wait for
+ * whoever reads our output.
  *
  * What a record tells is not looked at: it makes us look for IDs that are new. So
- * it doesn't matter whether any are lost. Whatever is not announced, because perf
- * can't be used or a CPU came online later, is found when we look without being
- * told to.
+ * it doesn't matter whether any are lost. IDs ascend, and a program that was
+ * announced is there until it is held, by its loader: whoever sees a later one sees
+ * it, too. Whatever is not announced, because perf can't be used or a CPU came online
+ * later, is found when we look without being told to.
  */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,6 +33,7 @@
 #include <linux/perf_event.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include <bpf/libbpf.h>
@@ -35,6 +41,14 @@
 #include "stream.h"
 
 #define STACK_SIZE	(256 * 1024)
+#define NR_FDS		16384
+
+/* A program that cannot go */
+struct held {
+	struct held *next;
+	__u32 id;
+	int fd;
+};
 
 /* One for each CPU */
 struct watcher {
@@ -42,6 +56,7 @@ struct watcher {
 	int cpu;
 	int fd;
 	void *ring;
+	__u32 last_id;		/* of those it looked at */
 };
 
 static struct {
@@ -49,10 +64,14 @@ static struct {
 	pthread_mutex_t lock;	/* of all that stream_scan() changes */
 	bool failed;
 	int news_fd;		/* there is something for stream_find() */
+	int held_fd;		/* and for the opener */
 	int stop_fd;
+	struct held *held;	/* newest first */
+	pthread_t opener;
+	bool has_opener;
 	struct watcher *watchers;
 	int nr;
-} find = { .news_fd = -1, .stop_fd = -1 };
+} find = { .news_fd = -1, .held_fd = -1, .stop_fd = -1 };
 
 static size_t ring_size(void)
 {
@@ -99,18 +118,96 @@ static void watcher_close(struct watcher *w)
 	close(w->fd);
 }
 
-static void look(void)
+static void hold(__u32 id, int fd)
 {
+	struct held *h = malloc(sizeof(*h));
+
+	if (!h) {
+		close(fd);
+		return;
+	}
+	h->id = id;
+	h->fd = fd;
+	h->next = __atomic_load_n(&find.held, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&find.held, &h->next, h, true, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+/* What can't be held, for want of descriptors say, is found later if it is still there. */
+static void hold_new(struct watcher *w)
+{
+	int fd;
+
+	while (!bpf_prog_get_next_id(w->last_id, &w->last_id)) {
+		fd = bpf_prog_get_fd_by_id(w->last_id);
+		if (fd >= 0)
+			hold(w->last_id, fd);
+	}
+	eventfd_write(find.held_fd, 1);
+}
+
+static struct held *take_held(void)
+{
+	struct held *newest = __atomic_exchange_n(&find.held, NULL, __ATOMIC_ACQUIRE);
+	struct held *oldest = NULL, *h;
+
+	while (newest) {
+		h = newest;
+		newest = h->next;
+		h->next = oldest;
+		oldest = h;
+	}
+
+	return oldest;
+}
+
+/* Several watchers may hold the same one. */
+static bool open_held(struct held *h)
+{
+	if (h->id <= find.r->last_id)
+		return true;
+
+	/* Those before it are older, and are held as well: in ascending order. */
+	return !stream_scan(find.r);
+}
+
+static void open_all_held(void)
+{
+	struct held *h, *next;
 	bool news;
 
 	pthread_mutex_lock(&find.lock);
-	if (!find.failed && stream_scan(find.r))
-		find.failed = true;
-	news = find.failed || !list_empty(&find.r->found);
+	for (h = take_held(); h; h = next) {
+		next = h->next;
+		if (!find.failed && !open_held(h))
+			find.failed = true;
+		close(h->fd);
+		free(h);
+	}
+	news = find.failed || find.r->nr_missed || !list_empty(&find.r->found);
 	pthread_mutex_unlock(&find.lock);
 
 	if (news)
 		eventfd_write(find.news_fd, 1);
+}
+
+static void *open_streams(void *arg)
+{
+	struct pollfd pfds[] = {
+		{ .fd = find.held_fd, .events = POLLIN },
+		{ .fd = find.stop_fd, .events = POLLIN },
+	};
+	eventfd_t n;
+
+	while (!pfds[1].revents) {
+		if (poll(pfds, ARRAY_SIZE(pfds), -1) < 0)
+			continue;
+		eventfd_read(find.held_fd, &n);
+		open_all_held();
+	}
+
+	return NULL;
 }
 
 static void *watch(void *arg)
@@ -128,7 +225,7 @@ static void *watch(void *arg)
 		if (pfds[0].revents & ~POLLIN)
 			break;
 		if (pfds[0].revents)
-			look();
+			hold_new(w);
 	}
 
 	return NULL;
@@ -161,7 +258,9 @@ static void set_realtime(pthread_attr_t *attr)
 	pthread_attr_setschedparam(attr, &param);
 }
 
-static int create_thread(struct watcher *w, bool realtime, bool on_cpu)
+/* On any CPU if that is negative */
+static int create_thread(pthread_t *thread, void *(*run)(void *), void *arg, bool realtime,
+			 int cpu)
 {
 	pthread_attr_t attr;
 	int err;
@@ -173,10 +272,10 @@ static int create_thread(struct watcher *w, bool realtime, bool on_cpu)
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (realtime)
 		set_realtime(&attr);
-	if (on_cpu)
-		err = set_cpu(&attr, w->cpu);
+	if (cpu >= 0)
+		err = set_cpu(&attr, cpu);
 	if (!err)
-		err = -pthread_create(&w->thread, &attr, watch, w);
+		err = -pthread_create(thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 
 	return err;
@@ -191,23 +290,30 @@ static int watcher_start(struct watcher *w)
 	if (err)
 		return err;
 
-	if (!create_thread(w, true, true) || !create_thread(w, false, true))
+	w->last_id = find.r->last_id;
+	if (!create_thread(&w->thread, watch, w, true, w->cpu) ||
+	    !create_thread(&w->thread, watch, w, false, w->cpu))
 		return 0;
 
-	err = create_thread(w, false, false);
+	err = create_thread(&w->thread, watch, w, false, -1);
 	if (err)
 		watcher_close(w);
 
 	return err;
 }
 
-/* All CPUs that are online, or an error. */
-static int start_watchers(void)
+/* The opener, and watchers of all CPUs that are online; or an error. */
+static int start_threads(void)
 {
 	int cpu, err, nr = libbpf_num_possible_cpus();
 
 	if (nr < 0)
 		return nr;
+
+	err = create_thread(&find.opener, open_streams, NULL, false, -1);
+	if (err)
+		return err;
+	find.has_opener = true;
 
 	find.watchers = calloc(nr, sizeof(*find.watchers));
 	if (!find.watchers)
@@ -225,7 +331,7 @@ static int start_watchers(void)
 	return 0;
 }
 
-static void stop_watchers(void)
+static void stop_threads(void)
 {
 	int i;
 
@@ -238,6 +344,9 @@ static void stop_watchers(void)
 	find.nr = 0;
 	free(find.watchers);
 	find.watchers = NULL;
+	if (find.has_opener)
+		pthread_join(find.opener, NULL);
+	find.has_opener = false;
 }
 
 /* Whoever holds it is not to be kept from running by others than the watchers. */
@@ -252,6 +361,22 @@ static void init_lock(void)
 	pthread_mutexattr_destroy(&attr);
 }
 
+/*
+ * The kernel waits for all CPUs when it makes the table of descriptors of several
+ * threads larger: let it be large before there are threads.
+ */
+static void enlarge_fd_table(void)
+{
+	struct rlimit lim;
+	int fd = -1;
+
+	if (!getrlimit(RLIMIT_NOFILE, &lim))
+		fd = fcntl(find.news_fd, F_DUPFD_CLOEXEC,
+			   (lim.rlim_cur < NR_FDS ? lim.rlim_cur : NR_FDS) - 1);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Returns a descriptor that is readable if there is something for stream_find(). */
 int stream_find_begin(struct stream_reader *r)
 {
@@ -261,13 +386,15 @@ int stream_find_begin(struct stream_reader *r)
 	find.r = r;
 	find.failed = false;
 	find.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	find.held_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	find.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (find.news_fd < 0 || find.stop_fd < 0) {
+	if (find.news_fd < 0 || find.held_fd < 0 || find.stop_fd < 0) {
 		stream_err("can't wait for programs: %s", strerror(errno));
 		return -1;
 	}
 
-	err = start_watchers();
+	enlarge_fd_table();
+	err = start_threads();
 	if (err)
 		p_info("new programs are not announced (%s): those that are soon gone may be missed",
 		       strerror(-err));
@@ -290,6 +417,7 @@ int stream_find(struct stream_reader *r)
 	pthread_mutex_lock(&find.lock);
 	err = find.failed ? -1 : stream_scan(r);
 	take_found(r);
+	stream_tell_missed(r);
 	pthread_mutex_unlock(&find.lock);
 
 	if (err)
@@ -298,14 +426,21 @@ int stream_find(struct stream_reader *r)
 	return err;
 }
 
+static void close_event(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void stream_find_end(struct stream_reader *r)
 {
-	stop_watchers();
+	stop_threads();
+	/* What was held after the opener's last look */
+	if (find.held)
+		open_all_held();
 	take_found(r);
-	if (find.news_fd >= 0)
-		close(find.news_fd);
-	if (find.stop_fd >= 0)
-		close(find.stop_fd);
-	find.news_fd = -1;
-	find.stop_fd = -1;
+	close_event(&find.news_fd);
+	close_event(&find.held_fd);
+	close_event(&find.stop_fd);
 }

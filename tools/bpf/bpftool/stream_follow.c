@@ -138,8 +138,9 @@ static void handle(struct follower *f, const struct epoll_event *ev)
 		return;
 	}
 
+	/* Our reader may be slow: what is not read yet can stay where it is. */
 	receive(f, ev->data.ptr);
-	if (!stream_out_flush())
+	if (!stream_out_flush() || stream_signals_came())
 		f->stop = true;
 }
 

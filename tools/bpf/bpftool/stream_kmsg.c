@@ -25,9 +25,8 @@
 #define PRIORITY_LEN	strlen("<6>")
 #define ESCAPE_LEN	strlen("\\xff")
 
-/* What a byte may become in JSON: \u0001, U+FFFD, \" */
-#define JSON_CONTROL	6
-#define JSON_REPLACED	3
+/* What a byte may become in JSON: \u0001 or \ufffd, \" */
+#define JSON_UNICODE	6
 #define JSON_ESCAPED	2
 
 static size_t record_max = RECORD_MAX;
@@ -44,12 +43,25 @@ static bool is_printable(unsigned char c)
 
 static size_t json_width(unsigned char c)
 {
-	if (c >= 0x80)
-		return JSON_REPLACED;
 	if (c == '"' || c == '\\' || c == '\t')
 		return JSON_ESCAPED;
 
-	return c < ' ' || c == 0x7f ? JSON_CONTROL : 1;
+	return c < ' ' || c >= 0x7f ? JSON_UNICODE : 1;
+}
+
+/* The same as readers get it: they see the backslashes of JSON escaped as well. */
+static size_t shown_width(unsigned char c, bool json)
+{
+	size_t width = json ? json_width(c) : 1, escaped;
+
+	if (!json)
+		escaped = !is_printable(c);
+	else if (c == '\\')
+		escaped = 2;
+	else
+		escaped = width > 1;
+
+	return width + escaped * (ESCAPE_LEN - 1);
 }
 
 /*
@@ -58,12 +70,11 @@ static size_t json_width(unsigned char c)
  */
 size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json)
 {
-	size_t size = PRIORITY_LEN + before + 1, shown = before, width, n;
+	size_t size = PRIORITY_LEN + before + 1, shown = before, n;
 
 	for (n = 0; n < len; n++) {
-		width = json ? json_width(text[n]) : 1;
-		size += width;
-		shown += is_printable(text[n]) ? width : width * ESCAPE_LEN;
+		size += json ? json_width(text[n]) : 1;
+		shown += shown_width(text[n], json);
 		if (size > record_max || shown > SHOWN_MAX)
 			return stream_utf8_whole(text, n);
 	}

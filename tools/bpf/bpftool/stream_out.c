@@ -139,10 +139,24 @@ static ssize_t plain_write(struct out *o, const char *buf, size_t size)
 	return write(o->fd, buf, size);
 }
 
-/* Others who have the same socket may want to block. */
+/*
+ * Others who have the same socket may want to block. Some take only so much at a time,
+ * and keep what they take apart from the next: whole lines, if they are not too long.
+ */
 static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 {
-	return send(o->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+	const char *nl;
+	ssize_t n;
+
+	for (;;) {
+		n = send(o->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n >= 0 || errno != EMSGSIZE || size == 1)
+			return n;
+		size /= 2;
+		nl = memrchr(buf, '\n', size);
+		if (nl)
+			size = nl + 1 - buf;
+	}
 }
 
 /* It blocks. Once a pipe is writable, it takes PIPE_BUF bytes at once. */
@@ -275,11 +289,13 @@ static int result(const char *name, int err, __u64 lost)
 	case 0:
 		return 0;
 	case EPIPE:
+	case ECONNREFUSED:
+	case ECONNRESET:
 	case EINTR:
 		if (lost)
 			tell("lost %llu byte%s to %s: %s\n", lost, plural, name,
-			     err == EPIPE ? "nobody reads it any more" :
-					    "interrupted while it took no more");
+			     err == EINTR ? "interrupted while it took no more" :
+					    "nobody reads it any more");
 		return 0;
 	default:
 		tell("Error: can't write to %s: %s (lost %llu byte%s)\n", name,

@@ -57,6 +57,23 @@ TEST_F(dump, text_of_one_stream_is_untouched)
 	OUTPUT_IS("", "");
 }
 
+/* The newline that begins a report is not what makes another incomplete. */
+TEST_F(dump, reports_are_whole_behind_unfinished_lines)
+{
+	const struct text *out = &self->tool.text[OUT];
+	int i;
+
+	SKIP_UNLESS_OURS("reports begin a line");
+	for (i = 0; i < 30; i++) {
+		ASSERT_EQ(0, say_string(self->skel, STDERR, "x"));
+		ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 1, NULL));
+	}
+	ASSERT_EQ(0, tool_run(&self->tool, "prog tracelog stderr id %u", self->id));
+	ASSERT_LT(30 * 32, out->len);
+	EXPECT_EQ(0, memcmp(out->data + out->len - 2, "\n\n", 2));
+	EXPECT_TRUE(stream_is(self->skel->progs.say, STDERR, ""));
+}
+
 TEST_F(dump, all_splits_the_streams)
 {
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "good, no end"));

@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -13,6 +14,7 @@
 
 #define OUT_FILE	"/tmp/test_bpftool_output"
 #define KMSG_POLICY	"/proc/sys/kernel/printk_devkmsg"
+#define WMEM_DEFAULT	"/proc/sys/net/core/wmem_default"
 #define RECORD_MAX	1024	/* of the kernel's log, with "<6>" and newline */
 
 FIXTURE(output)
@@ -161,7 +163,7 @@ TEST_F(output, socket_loses_nothing)
 
 	SKIP_UNLESS_ROOM(1000 * KIB);
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
-	self->tool.socket = true;
+	self->tool.socket = SOCK_STREAM;
 	ASSERT_EQ(0, tool_start(&self->tool, "prog tracelog stdout id %u", self->id));
 	tool_wait_until_stuck(&self->tool);
 	ASSERT_EQ(0, tool_end(&self->tool));
@@ -171,6 +173,61 @@ TEST_F(output, socket_loses_nothing)
 		ASSERT_TRUE(is_number_line(&line, i));
 	}
 	EXPECT_EQ(0, rest.len);
+}
+
+/* Of a socket that takes less at a time than what is there, each message is whole lines */
+TEST_F(output, socket_of_messages_gets_lines)
+{
+	struct text rest, line;
+	long wmem;
+	int i;
+
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 90, NULL));
+	self->tool.socket = SOCK_SEQPACKET;
+	wmem = read_number(WMEM_DEFAULT);
+	ASSERT_TRUE(write_number(WMEM_DEFAULT, 16384));
+	ASSERT_EQ(0, tool_start(&self->tool, "prog tracelog stdout id %u", self->id));
+	ASSERT_TRUE(write_number(WMEM_DEFAULT, wmem));
+	ASSERT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+	rest = self->tool.text[OUT];
+	for (i = 0; i < 90; i++) {
+		ASSERT_TRUE(text_next_line(&rest, &line));
+		ASSERT_TRUE(is_number_line(&line, i));
+	}
+	EXPECT_EQ(0, rest.len);
+}
+
+TEST_F(output, socket_that_nobody_reads_is_no_error)
+{
+	SKIP_UNLESS_CAN_WAIT(self->fd);
+	self->tool.socket = SOCK_DGRAM;
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	tool_stop_reading(&self->tool, OUT);
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "line\n"));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_has(&self->tool.text[ERR], "standard output: nobody reads it any more\n"));
+}
+
+/* Whoever looks at the output page by page */
+TEST_F(output, that_is_stuck_keeps_no_other_program)
+{
+	struct say_bpf *other;
+	__u32 id;
+	int fd;
+
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	id = prog_id(fd);
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 90, NULL));
+	ASSERT_EQ(0, say_string(other, STDOUT, "unread\n"));
+	ASSERT_EQ(0, tool_start(&self->tool, "prog tracelog all"));
+	tool_wait_until_stuck(&self->tool);
+	say_bpf__destroy(other);
+	wait_until(!prog_id_exists(id));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+	EXPECT_FALSE(text_has(&self->tool.text[OUT], "unread"));
 }
 
 /* How much of the first 'count' bytes has been read from the stream, but not come out */
@@ -210,7 +267,7 @@ TEST_F(output, what_is_stuck_at_a_signal_is_told)
 
 	SKIP_UNLESS_OURS("counters");
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
-	self->tool.socket = true;
+	self->tool.socket = SOCK_STREAM;
 	ASSERT_EQ(0, tool_start(&self->tool, "prog tracelog stdout id %u", self->id));
 	tool_wait_until_stuck(&self->tool);
 	lost = in_between(self->fd, &self->tool, 1000 * 1023);
@@ -493,6 +550,30 @@ TEST_F(kmsg, long_line_of_json_is_split)
 	}
 	EXPECT_EQ(self->want.len, self->text.len);
 	EXPECT_EQ(0, memcmp(self->want.data, self->text.data, self->want.len));
+}
+
+/* The longest that they become: bytes that are no UTF-8, and what is escaped */
+TEST_F(kmsg, object_is_a_record_whatever_it_is_made_of)
+{
+	static const char bytes[] = "\xff\\\"\t\x01z";
+	char chunk[511];
+	size_t i, from;
+
+	for (from = 0; from < sizeof(bytes) - 1; from++) {
+		for (i = 0; i < sizeof(chunk); i++)
+			chunk[i] = bytes[i % 2 ? sizeof(bytes) - 2 : from];
+		for (i = 0; i < 6; i++)
+			ASSERT_EQ(0, say_text(self->skel, STDOUT, chunk, sizeof(chunk)));
+		ASSERT_EQ(0, say_string(self->skel, STDOUT, "\n"));
+		memset(chunk, bytes[from], sizeof(chunk));
+		for (i = 0; i < 6; i++)
+			ASSERT_EQ(0, say_text(self->skel, STDOUT, chunk, sizeof(chunk)));
+		ASSERT_EQ(0, say_string(self->skel, STDOUT, "\n"));
+	}
+	ASSERT_EQ(0, tool_run(&self->tool, "-j prog tracelog stdout id %u >/dev/kmsg", self->id));
+	for (i = 0; next_record(self->kmsg, &self->record); i++)
+		ASSERT_TRUE(json_member(&self->record.text, "message", &self->value));
+	EXPECT_LT(2 * from, i);
 }
 
 TOOL_TEST_MAIN

@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <linux/perf_event.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "../kselftest_harness.h"
 #include "tool.h"
@@ -314,17 +316,17 @@ static bool announces_programs(void)
 	       !sched_setscheduler(0, SCHED_OTHER, &other);
 }
 
-#define SHORT_LIVED	20
+#define SHORT_LIVED	60
 
-/* Loads, runs and unloads them one after another, as fast as it can */
-static bool run_short_lived(__u32 *id)
+/* Loads, runs and unloads them one after another, as fast as it can, on the CPUs in turn */
+static bool run_short_lived(__u32 *id, int cpu, int step)
 {
 	struct say_bpf *skel;
 	char line[64];
 	int i, fd, err;
 
-	for (i = 0; i < SHORT_LIVED; i++) {
-		pin_to_cpu(i % nr_cpus());
+	for (i = 0; i < SHORT_LIVED; i++, cpu += step) {
+		pin_to_cpu(cpu % nr_cpus());
 		skel = say_load(&fd);
 		if (!skel)
 			return false;
@@ -360,10 +362,43 @@ TEST_F(wait, short_lived_programs_are_seen)
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
-	ASSERT_TRUE(run_short_lived(id));
+	ASSERT_TRUE(run_short_lived(id, 0, 1));
 	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
 	EXPECT_EQ(0, tool_end(&self->tool));
 	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
+}
+
+/* Nor does one CPU have to wait for another */
+TEST_F(wait, short_lived_programs_of_all_cpus_are_seen)
+{
+	__u32 (*id)[SHORT_LIVED];
+	pid_t pid[8];
+	int cpu, nr = nr_cpus() < 8 ? nr_cpus() : 8, status, count = 0;
+
+	if (!announces_programs())
+		SKIP(return, "programs are not announced, or not in time");
+	id = mmap(NULL, nr * sizeof(*id), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		  -1, 0);
+	ASSERT_NE(MAP_FAILED, id);
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	for (cpu = 0; cpu < nr; cpu++) {
+		pid[cpu] = fork();
+		ASSERT_LE(0, pid[cpu]);
+		if (!pid[cpu])
+			_exit(!run_short_lived(id[cpu], cpu, 0));
+	}
+	for (cpu = 0; cpu < nr; cpu++) {
+		ASSERT_EQ(pid[cpu], waitpid(pid[cpu], &status, 0));
+		ASSERT_EQ(0, status);
+	}
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	for (cpu = 0; cpu < nr; cpu++)
+		count += count_short_lived(&self->tool.text[OUT], id[cpu]);
+	EXPECT_EQ(nr * SHORT_LIVED, count);
+	munmap(id, nr * sizeof(*id));
 }
 
 /* Whoever doesn't read what was printed does not keep others from being seen */
@@ -376,10 +411,59 @@ TEST_F(wait, short_lived_programs_are_seen_though_output_is_stuck)
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
 	tool_wait_until_stuck(&self->tool);
-	ASSERT_TRUE(run_short_lived(id));
+	ASSERT_TRUE(run_short_lived(id, 0, 1));
 	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
 	EXPECT_EQ(0, tool_end(&self->tool));
 	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
+}
+
+/* It says so, and goes on with what it has */
+TEST_F(wait, programs_beyond_its_descriptors_are_told)
+{
+	struct say_bpf *many[40];
+	int i, fd;
+
+	self->tool.before = "ulimit -n 64;";
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i] = say_load(&fd);
+		ASSERT_NE(NULL, many[i]);
+	}
+	ASSERT_TRUE(tool_says(&self->tool, ERR, ": Too many open files\n"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "still here\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "still here\n"));
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		say_bpf__destroy(many[i]);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+/* What is not read yet stays in the streams, for the next who reads */
+TEST_F(wait, signal_ends_it_before_it_has_read_all_streams)
+{
+	struct say_bpf *many[8];
+	struct stream_stats st;
+	long unread = 0;
+	int i, fd[8];
+
+	SKIP_UNLESS_OURS("room for that much unread text");
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i] = say_load(&fd[i]);
+		ASSERT_NE(NULL, many[i]);
+		ASSERT_EQ(0, say_all(fd[i], STDOUT, SAY_1023, 64, NULL));
+	}
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	tool_wait_until_stuck(&self->tool);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		ASSERT_EQ(0, stream_stats(fd[i], STDOUT, &st));
+		unread += st.unread_bytes;
+		say_bpf__destroy(many[i]);
+	}
+	EXPECT_LE(5 * 64 * 1023, unread);
 }
 
 /* Loaders try out what the kernel can do: such programs come and go unnoticed */

@@ -205,6 +205,27 @@ TEST_F(open, reads_what_the_command_reads)
 	close(err);
 }
 
+/* Also where the first buffer takes all that there is */
+TEST_F_TIMEOUT(open, several_buffers_do_not_hold_text_back, 60)
+{
+	char a[4], b[4];
+	struct iovec iov[] = { { NULL, 0 }, { a, 4 }, { b, 4 } };
+	int fd;
+
+	fd = stream_open(self->prog, STDOUT, 0);
+	ASSERT_LE(0, fd);
+	set_text(self->skel, "four");
+	ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_TEXT, 1, NULL));
+	EXPECT_EQ(4, readv(fd, iov, 3));
+	EXPECT_EQ(0, memcmp("four", a, 4));
+	ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_TEXT, 2, NULL));
+	iov[2].iov_base = (void *)8;
+	EXPECT_EQ(4, readv(fd, iov, 3));
+	EXPECT_EQ(4, readv(fd, iov, 2));
+	EXPECT_EQ(0, readv(fd, iov, 1));
+	close(fd);
+}
+
 TEST_F(open, nothing_is_consumed_that_was_not_got)
 {
 	char buf[64];

@@ -458,7 +458,8 @@ static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 	EXPECT_EQ(fits ? 0 : -ENOSPC, args.error);
 
 	ASSERT_EQ(0, stream_stats(fd, STDERR, &after));
-	EXPECT_EQ(before.unread_bytes + (fits ? len : 0), after.unread_bytes);
+	/* with the newline before it */
+	EXPECT_EQ(before.unread_bytes + (fits ? len + 1 : 0), after.unread_bytes);
 	/* The rest of a dump may be left out when it is clear that it won't fit */
 	EXPECT_EQ(fits, before.dropped_bytes == after.dropped_bytes);
 	EXPECT_GE(before.dropped_bytes + len, after.dropped_bytes);
@@ -466,7 +467,7 @@ static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 
 	/* The text before it, which is no whole line, then nothing of it or all */
 	ASSERT_EQ(0, stream_drain(fd, STDERR, 65536, &t));
-	ASSERT_EQ(after.unread_bytes + fits, t.len);
+	ASSERT_EQ(after.unread_bytes, t.len);
 	if (fits) {
 		EXPECT_EQ('\n', t.data[CAPACITY - room]);
 		EXPECT_EQ(len, report_parse(t.data + CAPACITY - room + 1, len, &r));
@@ -507,6 +508,27 @@ TEST_F(many, each_begins_a_line)
 	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
 	EXPECT_EQ(0, st.unread_bytes);
 	EXPECT_EQ(0, st.dropped_msgs);
+}
+
+/* Whoever reads as much as is told gets all of it. */
+TEST_F(many, unread_bytes_have_room_for_newlines)
+{
+	struct stream_stats st;
+	struct text t = {};
+	int i;
+
+	SKIP_UNLESS_OURS("reports begin a line");
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 3));
+		ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 1, NULL));
+	}
+	ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_STACK, 1, NULL));
+	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
+	ASSERT_EQ(0, stream_drain(self->fd, STDERR, 100, &t));
+	EXPECT_EQ(t.len + 1, st.unread_bytes);
+	text_free(&t);
+	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
+	EXPECT_EQ(0, st.unread_bytes);
 }
 
 TEST_F(many, one_that_does_not_fit_is_absent_and_counted)

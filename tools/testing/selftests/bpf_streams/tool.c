@@ -23,7 +23,7 @@ static int open_output(const struct tool *t, int fds[2])
 	if (t->terminal)
 		return open_terminal(fds);
 	if (t->socket)
-		return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+		return socketpair(AF_UNIX, t->socket | SOCK_CLOEXEC, 0, fds);
 	if (pipe2(fds, O_CLOEXEC))
 		return -1;
 	return t->non_blocking ? fcntl(fds[1], F_SETFL, O_NONBLOCK) : 0;

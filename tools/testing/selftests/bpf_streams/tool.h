@@ -16,7 +16,7 @@ struct tool {
 	const char *before;	/* what the shell is to do first, with a ; */
 	bool non_blocking;	/* its stdout is to be */
 	bool terminal;		/* and that */
-	bool socket;		/* or that */
+	int socket;		/* or that, of this type */
 	pid_t pid;
 	int fd[2];		/* where its output and errors come from */
 	struct text text[2];	/* what came */
