@@ -17,7 +17,7 @@ $(foreach name,$(SETTINGS),$(eval $(call setting,$(name))))
 
 .PHONY: help deps demo check check-debug check-configs check-dist check-hosts	\
 	soak tree refresh \
-	kernel libbpf bpftool selftests base-tests core-tests fuzz format-fuzz litmus bench bench-update \
+	kernel libbpf bpftool selftests base-tests base-compare core-tests fuzz format-fuzz litmus bench bench-update \
 	vm compat \
 	series series-check bisect-check bases deb libbpf-dist install-tools dist docs	\
 	lint clean
@@ -66,6 +66,10 @@ help:
 #|   make base-tests the base's own BPF tests that scripts/base-tests.txt names
 #|                   TESTS=name,test/subtest   only those; TESTS=all: also those
 #|                   that the list leaves out
+#|   make base-compare   all BPF tests of the base, on its own kernel and on the one with
+#|                   the series: a table of what differs, also in
+#|                   build/base-compare/table.txt; takes hours
+#|                   TESTS=name,name   only those
 #|   make core-tests the core of the streams, compiled for user space: unit tests, NMIs
 #|                   at every instruction, threads, sanitizers; about a minute
 #|                   SEED=n       repeats the random choices of a run
@@ -165,6 +169,9 @@ selftests: libbpf bpftool
 base-tests: libbpf bpftool
 	@scripts/base-tests.sh build
 	@scripts/base-tests.sh run
+
+base-compare:
+	@scripts/base-compare.sh
 
 core-tests: tree
 	@scripts/core-tests.sh check

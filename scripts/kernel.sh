@@ -89,7 +89,10 @@ if [[ ! -f $OUT/.config || ! -f $OUT/.config.inputs || $(<"$OUT/.config.inputs")
 fi
 
 build() {
-	kmake "$OUT" -j"$JOBS" "$IMAGE" headers
+	local targets=("$IMAGE" headers)
+
+	! grep -q '^CONFIG_MODULES=y' "$OUT/.config" || targets+=(modules)
+	kmake "$OUT" -j"$JOBS" "${targets[@]}"
 }
 
 HINT="try again with one job to see the error last: make kernel${VARIANT:+-$VARIANT} JOBS=1"
