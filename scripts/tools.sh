@@ -64,7 +64,7 @@ bpftool() {
 	step "building bpftool${FOR:+ for $FOR}" "${LOG}bpftool" \
 		tmake_step tools/bpf/bpftool OUTPUT="$OBJ/bpftool/" \
 			FEATURES_DUMP="$OBJ/bpftool/features" VMLINUX_BTF="$VMLINUX" \
-			CLANG="clang $NO_PATHS" EXTRA_CFLAGS="$NO_PATHS $CROSS_CFLAGS" \
+			CLANG="LINUX=$LINUX OBJ=$OBJ $SCRIPTS/bpf-clang.sh" EXTRA_CFLAGS="$NO_PATHS $CROSS_CFLAGS" \
 			EXTRA_LDFLAGS="$STATIC $CROSS_LDFLAGS"
 	if ! cmp -s "$OBJ/bpftool/bpftool" "$INTO/tools/bpftool"; then
 		put "$INTO/tools/bpftool" <"$OBJ/bpftool/bpftool"
