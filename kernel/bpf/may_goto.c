@@ -110,6 +110,13 @@ static void may_goto_report(const struct bpf_prog *prog)
 	}));
 }
 
+static void may_goto_report_caller(void)
+{
+	/* Where the unwinder guesses, the program may be one that is about to go. */
+	guard(rcu)();
+	may_goto_report(bpf_prog_find_from_stack());
+}
+
 /**
  * struct may_goto_run - a run of a program, as found on the stack
  * @main: the program's main part
@@ -193,7 +200,7 @@ static int may_goto_grant_lost(void)
 		return BPF_MAY_GOTO_BATCH;
 
 	this_cpu_write(bpf_may_goto_lost, 0);
-	may_goto_report(bpf_prog_find_from_stack());
+	may_goto_report_caller();
 	return 0;
 }
 
@@ -216,7 +223,7 @@ static int may_goto_grant(const struct may_goto_run *run, int batch)
 		return batch;
 
 	*run->clock = run->frame;
-	may_goto_report(bpf_prog_find_from_stack());
+	may_goto_report_caller();
 	return 0;
 }
 

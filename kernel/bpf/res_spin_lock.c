@@ -20,6 +20,7 @@
 #include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/rqspinlock.h>
 
 /* Each lock disables preemption once more, and 255 times is the limit. */
@@ -62,11 +63,13 @@ static void report_held_locks(struct bpf_stream_group *ss, bool show_addresses)
 static void report_failure(const struct bpf_res_spin_lock *lock, int err,
 			   const char *variant)
 {
-	const struct bpf_prog *prog = bpf_prog_find_from_stack();
 	const char *what = err == -ETIMEDOUT ? "Timeout detected" :
 					       "AA or ABBA deadlock detected";
+	const struct bpf_prog *prog;
 	bool show_addresses;
 
+	guard(rcu)();
+	prog = bpf_prog_find_from_stack();
 	if (!prog)
 		return;
 

@@ -610,8 +610,8 @@ void bpf_stream_put(struct bpf_stream *stream)
 	if (!stream || !refcount_dec_and_test(&stream->refs))
 		return;
 
-	irq_work_sync(&stream->wake);
 	if (bpf_stream_is_writable(stream)) {
+		irq_work_sync(&stream->wake);
 		stream_free_chain(stream, llist_del_all(&stream->log));
 		stream_free_chain(stream, stream->backlog);
 		bpf_stream_memory_exit(stream);

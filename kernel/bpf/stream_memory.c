@@ -38,9 +38,11 @@
  * ----------
  *
  * A stream that is drained keeps a page for each CPU that printed. A shrinker has such
- * streams let go of them when the machine is short of memory, and the work item above
- * when a limit is reached. stream_list_lock guards
- * the list of streams that can have pages; nothing is allocated with it held.
+ * streams let go of them when the machine or their memory cgroup is short of memory, and
+ * the work item above when a limit is reached. That a cgroup may have some is noted when
+ * one of its tasks loads a program, with it and with those above it, which may inherit
+ * the stream. stream_list_lock guards the list of streams that can have pages; nothing is
+ * allocated with it held.
  */
 #include <linux/atomic.h>
 #include <linux/bpf.h>
@@ -79,6 +81,7 @@ static void *reserve[NR_RESERVED];
 
 static LIST_HEAD(stream_list);
 static DEFINE_MUTEX(stream_list_lock);
+static struct shrinker *stream_shrinker;
 
 static bool charge_machine(void)
 {
@@ -203,6 +206,31 @@ static void stream_put_objcg(struct obj_cgroup *objcg)
 	if (objcg)
 		obj_cgroup_put(objcg);
 }
+
+/* Has the shrinker called for the one that pays, and for those above it, from now on. */
+static void note_idle_pages(struct obj_cgroup *objcg)
+{
+	struct mem_cgroup *memcg;
+	int nid;
+
+	if (!objcg || !stream_shrinker)
+		return;
+
+	guard(rcu)();
+	for (memcg = obj_cgroup_memcg(objcg); memcg; memcg = parent_mem_cgroup(memcg))
+		for_each_node(nid)
+			set_shrinker_bit(memcg, nid, stream_shrinker->id);
+}
+
+/* The root is called for the whole machine. */
+static bool is_paid_by(const struct bpf_stream *stream, struct mem_cgroup *memcg)
+{
+	if (!memcg || mem_cgroup_is_root(memcg))
+		return true;
+
+	guard(rcu)();
+	return stream->objcg && obj_cgroup_memcg(stream->objcg) == memcg;
+}
 #else
 static bool charge_memcg(struct obj_cgroup *objcg)
 {
@@ -230,6 +258,15 @@ static struct obj_cgroup *stream_get_objcg(void)
 
 static void stream_put_objcg(struct obj_cgroup *objcg)
 {
+}
+
+static void note_idle_pages(struct obj_cgroup *objcg)
+{
+}
+
+static bool is_paid_by(const struct bpf_stream *stream, struct mem_cgroup *memcg)
+{
+	return true;
 }
 #endif
 
@@ -260,9 +297,10 @@ static unsigned int stream_idle_pages(const struct bpf_stream *stream)
 
 /*
  * Has idle streams near a limit let go of their pages. Return: the memory cgroup of a
- * stream that was refused a page, with a reference; or NULL.
+ * stream that was refused a page, with a reference; or NULL. Sets @others if another
+ * was refused some, too.
  */
-static struct mem_cgroup *drop_idle(void)
+static struct mem_cgroup *drop_idle(bool *others)
 {
 	struct bpf_stream *stream, *next_turn = NULL;
 	struct mem_cgroup *memcg, *refusing = NULL;
@@ -283,23 +321,26 @@ static struct mem_cgroup *drop_idle(void)
 		mem_cgroup_put(memcg);
 		cond_resched();
 	}
+	*others = next_turn;
 	if (next_turn)
 		list_rotate_to_front(&next_turn->writable, &stream_list);
 	return refusing;
 }
 
-/* Queued again, it looks for others that were refused. */
+/* Queued again, it looks for others that were refused, and some may be meanwhile. */
 static void make_room(struct work_struct *work)
 {
-	struct mem_cgroup *refusing = drop_idle();
-	unsigned long delay;
+	struct mem_cgroup *refusing;
+	bool others, has_room;
 
+	refusing = drop_idle(&others);
 	if (!refusing)
 		return;
 
-	delay = reclaim(refusing) ? ROOM_DELAY : ROOM_RETRY;
+	has_room = reclaim(refusing);
 	mem_cgroup_put(refusing);
-	queue_delayed_work(system_unbound_wq, to_delayed_work(work), delay);
+	mod_delayed_work(system_unbound_wq, to_delayed_work(work),
+			 has_room || others ? ROOM_DELAY : ROOM_RETRY);
 }
 
 static DECLARE_DELAYED_WORK(room_work, make_room);
@@ -346,8 +387,9 @@ static void reserve_fill(struct work_struct *work)
 		page = page_new();
 		if (!page) {
 			have_reclaimed();
-			queue_delayed_work(system_unbound_wq, to_delayed_work(work),
-					   RESERVE_RETRY);
+			/* Later, even if somebody has queued it meanwhile */
+			mod_delayed_work(system_unbound_wq, to_delayed_work(work),
+					 RESERVE_RETRY);
 			return;
 		}
 		xchg(&reserve[i], page);
@@ -421,6 +463,7 @@ void bpf_stream_page_free(struct bpf_stream *stream, void *page)
 void bpf_stream_memory_init(struct bpf_stream *stream)
 {
 	stream->objcg = stream_get_objcg();
+	note_idle_pages(stream->objcg);
 	guard(mutex)(&stream_list_lock);
 	list_add_tail(&stream->writable, &stream_list);
 }
@@ -447,10 +490,14 @@ static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control
 	if (!mutex_trylock(&stream_list_lock))
 		return 0;
 
-	list_for_each_entry(stream, &stream_list, writable)
-		sum += stream_idle_pages(stream);
+	list_for_each_entry(stream, &stream_list, writable) {
+		if (is_paid_by(stream, sc->memcg))
+			sum += stream_idle_pages(stream);
+		cond_resched();
+	}
 	mutex_unlock(&stream_list_lock);
-	return sum ?: SHRINK_EMPTY;
+	/* Not SHRINK_EMPTY: whoever prints later does not note it again. */
+	return sum;
 }
 
 static unsigned long free_idle(struct shrinker *shrinker, struct shrink_control *sc)
@@ -464,8 +511,9 @@ static unsigned long free_idle(struct shrinker *shrinker, struct shrink_control 
 	list_for_each_entry(stream, &stream_list, writable) {
 		if (freed >= sc->nr_to_scan)
 			break;
-		if (stream_idle_pages(stream))
+		if (is_paid_by(stream, sc->memcg) && stream_idle_pages(stream))
 			freed += bpf_stream_cursors_drop(stream);
+		cond_resched();
 	}
 	mutex_unlock(&stream_list_lock);
 	return freed ?: SHRINK_STOP;
@@ -511,7 +559,7 @@ static void __init add_sysctls(void)
 
 static int __init stream_memory_start(void)
 {
-	struct shrinker *shrinker = shrinker_alloc(0, "bpf-streams");
+	struct shrinker *shrinker = shrinker_alloc(SHRINKER_MEMCG_AWARE, "bpf-streams");
 
 	stream_max_bytes = (totalram_pages() - totalhigh_pages()) / STREAM_SHARE_OF_RAM
 			   << PAGE_SHIFT;
@@ -523,6 +571,7 @@ static int __init stream_memory_start(void)
 	shrinker->count_objects = count_idle;
 	shrinker->scan_objects = free_idle;
 	shrinker_register(shrinker);
+	stream_shrinker = shrinker;
 	return 0;
 }
 subsys_initcall(stream_memory_start);

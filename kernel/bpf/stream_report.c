@@ -10,6 +10,7 @@
 #include <linux/btf.h>
 #include <linux/cred.h>
 #include <linux/filter.h>
+#include <linux/kallsyms.h>
 #include <linux/limits.h>
 #include <linux/ptrace.h>
 #include <linux/rcupdate.h>
@@ -133,7 +134,6 @@ static bool stack_find_prog(void *cookie, unsigned long addr, bool at_ip)
 	struct bpf_prog **found = cookie;
 	struct bpf_prog *prog;
 
-	guard(rcu)();
 	prog = bpf_prog_ksym_find(addr);
 	if (!prog)
 		return true;
@@ -145,10 +145,9 @@ static bool stack_find_prog(void *cookie, unsigned long addr, bool at_ip)
 /**
  * bpf_prog_find_from_stack - find the program on whose behalf the kernel works
  *
- * Context: Any, NMI included.
- * Return: the main program of the innermost BPF function on the stack, alive as
- *         long as the caller does not return; NULL if there is none or the
- *         stack cannot be walked.
+ * Context: RCU read side; any, NMI included.
+ * Return: the main program of the innermost BPF function on the stack, or NULL if
+ *         there is none or the stack cannot be walked.
  */
 struct bpf_prog *bpf_prog_find_from_stack(void)
 {
@@ -177,15 +176,17 @@ static void stream_dump_line(struct bpf_stream_group *ss, unsigned long ip)
 static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
 {
 	struct bpf_stream_group *ss = cookie;
+	/* The call ends where the function returns to. */
+	unsigned long ip = at_ip ? addr : addr - 1;
 
-	if (at_ip) {
+	/* Else what has no name would be shown as it is. */
+	if (!kallsyms_lookup_size_offset(ip, NULL, NULL))
+		bpf_stream_stage_printk(ss, "0x%p\n", (void *)addr);
+	else if (at_ip)
 		bpf_stream_stage_printk(ss, "%pS\n", (void *)addr);
-		stream_dump_line(ss, addr);
-	} else {
-		/* The call ends where the function returns to. */
+	else
 		bpf_stream_stage_printk(ss, "%pB\n", (void *)addr);
-		stream_dump_line(ss, addr - 1);
-	}
+	stream_dump_line(ss, ip);
 
 	return !ss->err;
 }

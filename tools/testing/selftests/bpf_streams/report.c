@@ -44,6 +44,11 @@ static struct pattern frame_line = {
 	.text = "^([^ +]+)\\+0x[0-9a-f]+/0x[0-9a-f]+( \\[[^ ]+\\])?$"
 };
 
+/* Code that the kernel has made at run time */
+static struct pattern nameless_line = {
+	.text = "^(0x[0-9a-f]{8,16})$"
+};
+
 static struct pattern source_line = {
 	.text = "^  (|[^ \t].*) @ ([^ /]*):([0-9]+)$"
 };
@@ -101,6 +106,11 @@ static bool next_line(struct lines *l)
 	l->line[nl - l->pos] = '\0';
 	l->pos = nl + 1;
 	return true;
+}
+
+static bool is_frame(const char *line, struct match *m)
+{
+	return matches(line, &frame_line, m) || matches(line, &nameless_line, m);
 }
 
 static void add_frame(struct report *r, const char *symbol)
@@ -176,7 +186,7 @@ static bool parse(struct lines *l, struct report *r)
 	while (next_line(l)) {
 		if (!l->line[0])
 			return r->nr_frames;
-		if (matches(l->line, &frame_line, &m) && r->nr_frames < MAX_FRAMES)
+		if (is_frame(l->line, &m) && r->nr_frames < MAX_FRAMES)
 			add_frame(r, m.parts[0]);
 		else if (!matches(l->line, &source_line, &m) || !add_source(r, &m))
 			return false;

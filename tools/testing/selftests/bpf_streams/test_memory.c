@@ -18,6 +18,7 @@
 
 #define MAX_PROGS	64
 #define MANY		1000
+#define REFUSALS	1000000
 
 /* Fills both streams as far as they go: -ENOSPC, or why not so far */
 static int fill(int fd, struct say_args *args)
@@ -262,6 +263,29 @@ TEST_F(cgroup, idle_pages_go_where_the_limit_is_reached)
 	say_bpf__destroy(other);
 }
 
+/* Others in the cgroup need the memory, and nobody is refused any. */
+TEST_F(cgroup, idle_pages_go_where_the_cgroup_is_reclaimed)
+{
+	struct say_bpf *other;
+	int i, fd;
+
+	ASSERT_TRUE(container_start(&self->c, MAX_PROGS));
+	if (access(CGROUP "/memory.reclaim", F_OK))
+		SKIP(return, "no memory.reclaim");
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	EXPECT_LE(getpagesize(), leave_idle_pages(fd));
+	for (i = 0; i < MAX_PROGS; i++)
+		EXPECT_LE(getpagesize(), leave_idle_pages(self->c.progs[i]));
+
+	/* More than there is: it takes all that can be had. */
+	write_number(CGROUP "/memory.reclaim", 64 * MIB);
+	for (i = 0; i < MAX_PROGS; i++)
+		EXPECT_EQ(0, memory_bytes(self->c.progs[i]));
+	EXPECT_LE(getpagesize(), memory_bytes(fd));
+	say_bpf__destroy(other);
+}
+
 /* As after reading files: then all of the limit is used, and not needed. */
 TEST_F(cgroup, what_can_be_reclaimed_keeps_nobody_from_printing)
 {
@@ -460,15 +484,33 @@ static int first_message(void)
 	return err ?: args.error;
 }
 
+/* Of as many messages of a stream that has no page yet */
+static unsigned int refusals(void)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = REFUSALS };
+	struct say_bpf *skel;
+	int fd;
+
+	skel = say_load(&fd);
+	if (!skel)
+		return 0;
+	say(fd, &args);
+	say_bpf__destroy(skel);
+	return args.refused;
+}
+
 /* Where no page can be had, a few are there nevertheless, and then again. */
 TEST(reserve_is_used_up_and_filled_again)
 {
 	struct no_pages_bpf *no_pages;
 	int i, round, err = 0;
+	__u64 fills;
 
 	SKIP_UNLESS_OURS("a reserve of pages");
-	no_pages = no_pages_bpf__open_and_load();
-	if (!no_pages || no_pages_bpf__attach(no_pages)) {
+	no_pages = no_pages_bpf__open();
+	ASSERT_NE(NULL, no_pages);
+	bpf_program__set_autoload(no_pages->progs.count_fill, true);
+	if (no_pages_bpf__load(no_pages) || no_pages_bpf__attach(no_pages)) {
 		no_pages_bpf__destroy(no_pages);
 		SKIP(return, "needs CONFIG_FUNCTION_ERROR_INJECTION");
 	}
@@ -485,6 +527,11 @@ TEST(reserve_is_used_up_and_filled_again)
 		EXPECT_EQ(-ENOMEM, err);
 		err = 0;
 	}
+
+	/* Nor is all time spent on trying to. */
+	fills = no_pages->bss->fills;
+	EXPECT_EQ(REFUSALS, refusals());
+	EXPECT_GT(REFUSALS / 1000, no_pages->bss->fills - fills);
 	no_pages_bpf__destroy(no_pages);
 	EXPECT_EQ(0, first_message());
 }

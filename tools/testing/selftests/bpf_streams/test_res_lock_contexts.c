@@ -558,7 +558,7 @@ static void play_through(struct __test_metadata *const _metadata,
 		play(_metadata, skel, roles, irqsave);
 		if ((is_lost(skel, roles) || is_early(skel, roles) ||
 		     dropped(skel) != before) && i < TRIES - 1) {
-			TH_LOG("play %d: somebody waited in vain or came early, or a report is lost", i);
+			TH_LOG("play %d: one waited in vain or came early, or a report is lost", i);
 			drop_reports(skel);
 			continue;
 		}

@@ -76,15 +76,49 @@ TEST_F(stack, tells_task_source_and_kernel_functions)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
+static void load_alone(struct bpf_object *obj, const struct bpf_program *alone)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj)
+		bpf_program__set_autoload(prog, prog == alone);
+}
+
+/* A number that is no more than a hash of an address has 32 bits. */
+static bool is_address(const char *symbol)
+{
+	return !strncmp(symbol, "0x", 2) && strtoull(symbol, NULL, 16) > UINT32_MAX;
+}
+
+TEST(functions_without_a_name_are_not_shown_by_address)
+{
+	struct stack_bpf *skel = stack_bpf__open();
+	struct report r;
+	int i;
+
+	SKIP_UNLESS_OURS("addresses without a name are hashed");
+	ASSERT_NE(NULL, skel);
+	load_alone(skel->obj, skel->progs.in_probe);
+	ASSERT_EQ(0, stack_bpf__load(skel));
+	skel->links.in_probe = bpf_program__attach(skel->progs.in_probe);
+	if (!skel->links.in_probe)
+		SKIP(return, "no kprobes");
+	getpgid(0);
+	EXPECT_EQ(0, skel->bss->err);
+	ASSERT_TRUE(report_read(bpf_program__fd(skel->progs.in_probe), &r));
+	for (i = 0; i < r.nr_frames; i++)
+		EXPECT_FALSE(is_address(r.frames[i].symbol))
+			TH_LOG("frame %d: %s", i, r.frames[i].symbol);
+	stack_bpf__destroy(skel);
+}
+
 TEST(program_with_a_hidden_function_shows_its_own_lines)
 {
 	struct stack_bpf *skel = stack_bpf__open();
-	struct bpf_program *prog;
 	struct report r;
 
 	ASSERT_NE(NULL, skel);
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, prog == skel->progs.thrower);
+	load_alone(skel->obj, skel->progs.thrower);
 	/* Where the stack cannot be unwound there are no exceptions */
 	if (stack_bpf__load(skel))
 		SKIP(return, "this kernel does not let programs call bpf_throw()");

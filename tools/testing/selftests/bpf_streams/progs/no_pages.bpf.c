@@ -13,3 +13,13 @@ int BPF_PROG(fail_page)
 	__sync_fetch_and_add(&failed, 1);
 	return 1;
 }
+
+/* How often the kernel tries to fill its reserve */
+__u64 fills;
+
+SEC("?fentry/reserve_fill")
+int BPF_PROG(count_fill)
+{
+	__sync_fetch_and_add(&fills, 1);
+	return 0;
+}
