@@ -15,22 +15,64 @@
  * the function that calls back. A loop that makes an iterator, takes an element
  * and destroys the iterator has a new one each turn, and never comes to its end.
  * The verifier gives each iterator a reference, by which it is recognised, and
- * bpf_loop_enter_call() gives each call a number.
+ * each call of a function has a number here.
  *
- * The time that may_goto limits is that of the whole run. Where it counts (see
- * may_goto.c), it does so for each call of a function, so that the function that
- * loops must not have been called anew.
+ * Nor do two turns come to an end if each uses up something that the other makes
+ * anew. So of all that the program has at the turn's begin, the oldest thing that the
+ * turn does not leave as it is must be one that it uses up. What is younger may be new
+ * at the turn's end, as the inner loop of two is. Then no order of turns goes on for
+ * ever: of those things that are oldest in turns without end, the oldest of all is never
+ * made anew, and used up.
+ *
+ * The time that may_goto limits is that of the whole run, and nothing is older. Where
+ * it counts (see may_goto.c), it does so for each call of a function, so that the
+ * function that loops must not have been called anew. An asynchronous callback is a run
+ * of its own, whoever calls it: a program that calls one must not rely on the time.
  *
  * A state that has been explored to its end needs none of that, unless its end
- * was to go round a loop that has not been: then what bounds that loop has to be
- * the same for both states.
+ * was to go round a loop that has not been: then all that may bound that loop has to be
+ * as it is in the other state.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
+#include <linux/limits.h>
 #include "verifier_loops.h"
 
+#define verbose bpf_verifier_log_write
+
 /**
- * bpf_loop_enter_call - note that a function which calls callbacks is called
+ * struct loop_turn - what a turn of a loop does to what may bound it
+ * @oldest: age of the oldest thing that is not as before; U64_MAX if all are
+ * @is_used: the turn has used some of it up, and not made it anew
+ */
+struct loop_turn {
+	u64 oldest;
+	bool is_used;
+};
+
+/* Of iterators: the reference. Calls have one that the next iterator exceeds. */
+static u64 age_of_ref(u32 ref)
+{
+	return (u64)ref << 32;
+}
+
+static u64 next_call(struct bpf_verifier_env *env)
+{
+	return age_of_ref(env->id_gen) | ++env->loop_id_gen;
+}
+
+/**
+ * bpf_loop_enter_func - number the call of a function
+ * @env: the verifier's environment
+ * @callee: the function's frame
+ */
+void bpf_loop_enter_func(struct bpf_verifier_env *env, struct bpf_func_state *callee)
+{
+	callee->call = next_call(env);
+}
+
+/**
+ * bpf_loop_enter_call - number the call of a function that calls callbacks
  * @env: the verifier's environment
  * @caller: frame that calls it
  *
@@ -40,7 +82,16 @@
 void bpf_loop_enter_call(struct bpf_verifier_env *env, struct bpf_func_state *caller)
 {
 	if (!caller->callback_depth)
-		caller->callback_call = ++env->loop_id_gen;
+		caller->callback_call = next_call(env);
+}
+
+static void turn_note(struct loop_turn *turn, u64 age, bool is_same, bool is_used)
+{
+	if (age >= turn->oldest || (is_same && !is_used))
+		return;
+
+	turn->oldest = age;
+	turn->is_used = is_same;
 }
 
 static const struct bpf_reg_state *active_iter(const struct bpf_func_state *frame, int spi)
@@ -60,85 +111,8 @@ static int nr_slots(const struct bpf_func_state *frame)
 	return frame->allocated_stack / BPF_REG_SIZE;
 }
 
-static bool frame_passes_next(const struct bpf_func_state *old, const struct bpf_func_state *cur)
-{
-	int i, nr = min(nr_slots(old), nr_slots(cur));
-	const struct bpf_reg_state *a, *b;
-
-	for (i = 0; i < nr; i++) {
-		a = active_iter(old, i);
-		b = active_iter(cur, i);
-		if (a && b && a->ref_obj_id == b->ref_obj_id && a->iter.depth != b->iter.depth)
-			return true;
-	}
-
-	return false;
-}
-
-static bool frame_passes_callback(const struct bpf_func_state *old,
-				  const struct bpf_func_state *cur)
-{
-	return old->callback_call == cur->callback_call &&
-	       old->callback_depth != cur->callback_depth;
-}
-
-static bool frame_passes_may_goto(const struct bpf_func_state *old,
-				  const struct bpf_func_state *cur)
-{
-	return old->call == cur->call && old->may_goto_depth != cur->may_goto_depth;
-}
-
-/**
- * bpf_loop_passes_may_goto - tell if a turn uses up what may_goto allows
- * @env: the verifier's environment
- * @old: state at the turn's begin
- * @cur: state at its end, at the same instruction
- */
-bool bpf_loop_passes_may_goto(const struct bpf_verifier_env *env,
-			      const struct bpf_verifier_state *old,
-			      const struct bpf_verifier_state *cur)
-{
-	int i;
-
-	if (env->prog->aux->may_goto_clock)
-		return old->may_goto_depth != cur->may_goto_depth;
-	if (old->curframe != cur->curframe)
-		return false;
-
-	for (i = 0; i <= cur->curframe; i++) {
-		if (frame_passes_may_goto(old->frame[i], cur->frame[i]))
-			return true;
-	}
-
-	return false;
-}
-
-/**
- * bpf_loop_is_bounded - tell if a turn uses up something that ends the loop
- * @env: the verifier's environment
- * @old: state at the turn's begin
- * @cur: state at its end, at the same instruction
- */
-bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
-			 const struct bpf_verifier_state *old,
-			 const struct bpf_verifier_state *cur)
-{
-	int i;
-
-	if (old->curframe != cur->curframe)
-		return false;
-
-	for (i = 0; i <= cur->curframe; i++) {
-		if (frame_passes_next(old->frame[i], cur->frame[i]) ||
-		    frame_passes_callback(old->frame[i], cur->frame[i]))
-			return true;
-	}
-
-	return bpf_loop_passes_may_goto(env, old, cur);
-}
-
-static bool frame_has_same_iters(const struct bpf_func_state *old,
-				 const struct bpf_func_state *cur)
+static void turn_note_iters(struct loop_turn *turn, const struct bpf_func_state *old,
+			    const struct bpf_func_state *cur)
 {
 	const struct bpf_reg_state *a, *b;
 	int i;
@@ -148,28 +122,111 @@ static bool frame_has_same_iters(const struct bpf_func_state *old,
 		if (!a)
 			continue;
 
-		b = active_iter(cur, i);
-		if (!b || a->ref_obj_id != b->ref_obj_id || a->iter.depth != b->iter.depth)
-			return false;
+		b = i < nr_slots(cur) ? active_iter(cur, i) : NULL;
+		turn_note(turn, age_of_ref(a->ref_obj_id),
+			  b && a->ref_obj_id == b->ref_obj_id,
+			  b && a->iter.depth != b->iter.depth);
+	}
+}
+
+/* Once no callback is called any more the call is over. */
+static void turn_note_callbacks(struct loop_turn *turn, const struct bpf_func_state *old,
+				const struct bpf_func_state *cur)
+{
+	if (old->callback_depth || cur->callback_depth)
+		turn_note(turn, old->callback_call, old->callback_call == cur->callback_call,
+			  old->callback_depth != cur->callback_depth);
+}
+
+static void turn_note_may_gotos(struct loop_turn *turn, const struct bpf_func_state *old,
+				const struct bpf_func_state *cur)
+{
+	turn_note(turn, old->call, old->call == cur->call,
+		  old->may_goto_depth != cur->may_goto_depth);
+}
+
+static bool counts_may_gotos(const struct bpf_verifier_env *env)
+{
+	return env->has_may_goto && !env->prog->aux->may_goto_clock;
+}
+
+static bool has_as_much_time(const struct bpf_verifier_env *env,
+			     const struct bpf_verifier_state *old,
+			     const struct bpf_verifier_state *cur)
+{
+	return !env->prog->aux->may_goto_clock || old->may_goto_depth == cur->may_goto_depth;
+}
+
+static struct loop_turn compare(const struct bpf_verifier_env *env,
+				const struct bpf_verifier_state *old,
+				const struct bpf_verifier_state *cur)
+{
+	struct loop_turn turn = { .oldest = U64_MAX };
+	int i;
+
+	for (i = 0; i <= cur->curframe; i++) {
+		turn_note_iters(&turn, old->frame[i], cur->frame[i]);
+		turn_note_callbacks(&turn, old->frame[i], cur->frame[i]);
+		if (counts_may_gotos(env))
+			turn_note_may_gotos(&turn, old->frame[i], cur->frame[i]);
 	}
 
+	return turn;
+}
+
+/**
+ * bpf_loop_is_bounded - tell if a turn uses up something that ends the loop
+ * @env: the verifier's environment
+ * @old: state at the turn's begin
+ * @cur: state at its end, at the same instruction
+ */
+bool bpf_loop_is_bounded(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+			 const struct bpf_verifier_state *cur)
+{
+	if (old->curframe == cur->curframe && compare(env, old, cur).is_used)
+		return true;
+	if (has_as_much_time(env, old, cur))
+		return false;
+
+	env->relies_on_clock = true;
 	return true;
 }
 
 /**
- * bpf_loop_has_same_iters - tell if the same iterators bound two states alike
+ * bpf_loop_is_as_before - tell if all that may bound a loop is as in another state
+ * @env: the verifier's environment
  * @old: a state that has been explored, as part of a loop
  * @cur: a state that equals @old
  */
-bool bpf_loop_has_same_iters(const struct bpf_verifier_state *old,
-			     const struct bpf_verifier_state *cur)
+bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
+			   const struct bpf_verifier_state *old,
+			   const struct bpf_verifier_state *cur)
+{
+	return has_as_much_time(env, old, cur) &&
+	       compare(env, old, cur).oldest == U64_MAX;
+}
+
+/**
+ * bpf_loop_check_clocks - refuse loops whose time begins anew in each turn
+ * @env: the verifier's environment, at the end of verification
+ *
+ * Return: 0 or -EINVAL, which is explained.
+ */
+int bpf_loop_check_clocks(struct bpf_verifier_env *env)
 {
 	int i;
 
-	for (i = 0; i <= cur->curframe; i++) {
-		if (!frame_has_same_iters(old->frame[i], cur->frame[i]))
-			return false;
+	if (!env->relies_on_clock)
+		return 0;
+
+	for (i = 0; i < env->subprog_cnt; i++) {
+		if (!env->subprog_info[i].is_async_cb || !env->subprog_info[i].is_called)
+			continue;
+
+		verbose(env, "infinite loop possible: asynchronous callback func#%d is called\n",
+			i);
+		return -EINVAL;
 	}
 
-	return true;
+	return 0;
 }

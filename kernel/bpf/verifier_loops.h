@@ -9,14 +9,13 @@ struct bpf_func_state;
 struct bpf_verifier_env;
 struct bpf_verifier_state;
 
+void bpf_loop_enter_func(struct bpf_verifier_env *env, struct bpf_func_state *callee);
 void bpf_loop_enter_call(struct bpf_verifier_env *env, struct bpf_func_state *caller);
-bool bpf_loop_passes_may_goto(const struct bpf_verifier_env *env,
-			      const struct bpf_verifier_state *old,
-			      const struct bpf_verifier_state *cur);
-bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
-			 const struct bpf_verifier_state *old,
+bool bpf_loop_is_bounded(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
 			 const struct bpf_verifier_state *cur);
-bool bpf_loop_has_same_iters(const struct bpf_verifier_state *old,
-			     const struct bpf_verifier_state *cur);
+bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
+			   const struct bpf_verifier_state *old,
+			   const struct bpf_verifier_state *cur);
+int bpf_loop_check_clocks(struct bpf_verifier_env *env);
 
 #endif /* _KERNEL_BPF_VERIFIER_LOOPS_H */

@@ -19,6 +19,8 @@ extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __ksym;
 #define RANDOM		"call %[bpf_get_prandom_u32];"
 #define LOOP		"r1 = 10; r2 = %[callback] ll; r3 = r10; r3 += -8; r4 = 0; call %[bpf_loop];"
 #define EXIT		"r0 = 0; exit;"
+#define MAY_GOTO(target)						\
+	"9: .byte 0xe5, 0; .long ((" #target " - 9b - 8) / 8) & 0xffff; .short 0;"
 
 #define FUNCTIONS							\
 	[bpf_iter_num_new] "i"(bpf_iter_num_new),			\
@@ -186,6 +188,115 @@ __naked int endless_as_the_callback_undoes_the_turn(void)
 		     :: FUNCTIONS);
 }
 
+/* --- turns that undo each other's progress --- */
+
+/*
+ * At 1 there are the iterators at fp - 8, - 16 and - 24. One way takes an element of the
+ * first and makes the second anew, the other one the reverse. The third only has the
+ * references stay in their order.
+ */
+#define BOTH_WAYS							\
+	NEW(8) NEW(16) NEW(24)						\
+	"1:" NEXT(8) "if r0 == 0 goto 3f;" RANDOM "if r0 == 0 goto 2f;"	\
+	DESTROY(16) DESTROY(24) NEW(16) NEW(24)				\
+	"r0 = 0; r1 = 0; r2 = 0; r3 = 0; r4 = 0; r5 = 0; goto 1b;"	\
+	"2:" NEXT(16) "if r0 == 0 goto 3f;"				\
+	DESTROY(8) NEW(8) DESTROY(24) NEW(24)				\
+	"r0 = 0; r1 = 0; r2 = 0; r3 = 0; r4 = 0; r5 = 0; goto 1b;"	\
+	"3:" DESTROY(8) DESTROY(16) DESTROY(24) EXIT
+
+SEC("?syscall")
+__naked int endless_ways_that_renew_each_others_iterator(void)
+{
+	asm volatile(BOTH_WAYS :: FUNCTIONS);
+}
+
+/* Counts once more in each call; the verifier follows the way back first. */
+static __naked __noinline int around_may_goto(void)
+{
+	asm volatile("if r1 == 0 goto 1f; goto 2f;"
+		     "1:" MAY_GOTO(3f) RANDOM "r1 = 0; if r0 == 7 goto 4f;"
+		     "2: r1 = 0; r0 = 0; r2 = 0; r3 = 0; r4 = 0; r5 = 0; goto 1b;"
+		     "4: r0 = 1; exit;"
+		     "3: r0 = 0; exit;"
+		     :: FUNCTIONS);
+}
+
+SEC("?syscall")
+__naked int ends_by_time_around_a_loop_that_is_entered_twice(void)
+{
+	asm volatile("r6 = 0;"
+		     "1: r1 = r6; r6 = 1; call %[around_may_goto]; if r0 != 0 goto 1b;"
+		     EXIT
+		     :: [around_may_goto] "i"(around_may_goto));
+}
+
+/* --- what begins the time of may_goto anew in each turn --- */
+
+struct timed {
+	__u64 value;
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__type(value, struct timed);
+} timers SEC(".maps");
+
+static __noinline int timed(void *map, int *key, __u64 *value)
+{
+	if (can_loop)
+		*value = 1;
+	return 0;
+}
+
+static __always_inline void set_timer(void)
+{
+	struct timed *t = bpf_map_lookup_elem(&timers, &(int){ 0 });
+
+	if (!t)
+		return;
+	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&t->timer, timed);
+}
+
+SEC("?tc")
+int endless_calls_of_a_timer_callback(struct __sk_buff *skb)
+{
+	__u64 value;
+	int key = 0;
+
+	set_timer();
+	do {
+		value = 0;
+		timed(&timers, &key, &value);
+	} while (value);
+	return 0;
+}
+
+/* The same without a loop, or without the call */
+SEC("?tc")
+int ends_one_call_of_a_timer_callback(struct __sk_buff *skb)
+{
+	__u64 value = 0;
+	int key = 0;
+
+	set_timer();
+	timed(&timers, &key, &value);
+	return value;
+}
+
+SEC("?tc")
+int ends_loop_beside_a_timer_callback(struct __sk_buff *skb)
+{
+	set_timer();
+	while (can_loop)
+		n++;
+	return 0;
+}
+
 /* --- what ends --- */
 
 SEC("?syscall")
@@ -240,9 +351,6 @@ static __noinline int once(void)
 		passed = 1;
 	return passed;
 }
-
-#define MAY_GOTO(target)						\
-	"9: .byte 0xe5, 0; .long ((" #target " - 9b - 8) / 8) & 0xffff; .short 0;"
 
 /* The same, with one more may_goto unless r1 is 0 */
 static __naked __noinline int once_or_twice(void)
