@@ -27,7 +27,8 @@
  * The time that may_goto limits is that of the whole run, and nothing is older. Where
  * it counts (see may_goto.c), it does so for each call of a function, so that the
  * function that loops must not have been called anew. An asynchronous callback is a run
- * of its own, whoever calls it: a program that calls one must not rely on the time.
+ * of its own, whoever calls it: in a program that calls one, no loop may rely on the
+ * may_gotos of functions that it calls.
  *
  * A state that has been explored to its end needs none of that, unless its end
  * was to go round a loop that has not been: then all that may bound that loop has to be
@@ -174,6 +175,21 @@ static struct loop_turn compare(const struct bpf_verifier_env *env,
 	return turn;
 }
 
+/* Does a function that is running at both ends of the turn pass a may_goto of its own? */
+static bool passes_own_may_goto(const struct bpf_verifier_state *old,
+				const struct bpf_verifier_state *cur)
+{
+	int i;
+
+	for (i = 0; i <= min(old->curframe, cur->curframe); i++) {
+		if (old->frame[i]->call == cur->frame[i]->call &&
+		    old->frame[i]->may_goto_depth != cur->frame[i]->may_goto_depth)
+			return true;
+	}
+
+	return false;
+}
+
 /**
  * bpf_loop_is_bounded - tell if a turn uses up something that ends the loop
  * @env: the verifier's environment
@@ -188,7 +204,8 @@ bool bpf_loop_is_bounded(struct bpf_verifier_env *env, const struct bpf_verifier
 	if (has_as_much_time(env, old, cur))
 		return false;
 
-	env->relies_on_clock = true;
+	if (!passes_own_may_goto(old, cur))
+		env->relies_on_callees = true;
 	return true;
 }
 
@@ -216,7 +233,7 @@ int bpf_loop_check_clocks(struct bpf_verifier_env *env)
 {
 	int i;
 
-	if (!env->relies_on_clock)
+	if (!env->relies_on_callees)
 		return 0;
 
 	for (i = 0; i < env->subprog_cnt; i++) {

@@ -276,6 +276,19 @@ int endless_calls_of_a_timer_callback(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Here the loop has a may_goto of its own. */
+SEC("?tc")
+int ends_calls_of_a_timer_callback(struct __sk_buff *skb)
+{
+	__u64 value = 0;
+	int key = 0;
+
+	set_timer();
+	while (can_loop)
+		timed(&timers, &key, &value);
+	return value;
+}
+
 /* The same without a loop, or without the call */
 SEC("?tc")
 int ends_one_call_of_a_timer_callback(struct __sk_buff *skb)
