@@ -38,7 +38,8 @@ static int named_subprog(const struct bpf_verifier_env *env, int insn_idx)
  * @env: the verifier's environment, before the program is rewritten
  *
  * Subprograms that are dead will be removed, so that their numbers change: each
- * keeps the one that it has now, in bpf_subprog_info.orig_no.
+ * keeps the one that it has now, in bpf_subprog_info.orig_no. They count from 1 there,
+ * as an instruction of which nothing is noted has 0.
  */
 void bpf_calls_note(struct bpf_verifier_env *env)
 {
@@ -46,11 +47,11 @@ void bpf_calls_note(struct bpf_verifier_env *env)
 	int i;
 
 	for (i = 0; i < env->subprog_cnt; i++)
-		env->subprog_info[i].orig_no = i;
+		env->subprog_info[i].orig_no = i + 1;
 
 	for (i = 0; i < env->prog->len; i++, insn++) {
 		if (names_subprog(insn))
-			env->insn_aux_data[i].callee = named_subprog(env, i);
+			env->insn_aux_data[i].callee = named_subprog(env, i) + 1;
 	}
 }
 

@@ -662,6 +662,13 @@ static void emit_func_ref(struct shape *s, int other)
 	set(s, 16);
 }
 
+/* Removed as dead, if nobody calls it */
+static void emit_address(struct shape *s, int other)
+{
+	emit_func(s, BPF_REG_2, other);
+	set(s, 33);
+}
+
 static void emit_invocation(struct shape *s, int other)
 {
 	invoke(s, other);
@@ -1007,6 +1014,7 @@ const struct kind kinds[] = {
 	{ "call", K_CALL | K_DIRECT, emit_func_call, NULL, 15 },
 	{ "function", K_JIT | K_CALL | K_REF, emit_func_ref, NULL, 16 },
 	{ "invocation", K_CALL | K_INVOKE, emit_invocation, NULL, 17 },
+	{ "address", K_JIT | K_ADDRESS, emit_address, NULL, 33 },
 	{ "function itself", K_JIT | K_CALL | K_SELF, emit_self_ref, NULL, 18 },
 	{ "alu", K_SCALAR, emit_alu, args_scalar, 19 },
 	{ "alu32", K_SCALAR, emit_alu32, args_scalar, 15 },
@@ -1057,7 +1065,7 @@ bool kind_fits(const struct kind *kind, enum func_role role, bool may_goto, bool
 {
 	unsigned int flags = kind->flags;
 
-	if (flags & K_INVOKE || (role == ROLE_LESS && (flags & K_CALL)))
+	if (flags & (K_INVOKE | K_ADDRESS) || (role == ROLE_LESS && (flags & K_CALL)))
 		return false;
 	if (flags & K_ENDS)
 		return role == ROLE_STATIC && !may_goto;
@@ -1087,7 +1095,8 @@ bool kind_fits_within(const struct kind *kind, enum func_role role)
 {
 	if (role == ROLE_LESS && (kind->flags & K_CALL))
 		return false;
-	return !(kind->flags & (K_TC | K_SELF | K_CTX | K_ENDS | K_DIRECT | K_REF | K_MAY_GOTO));
+	return !(kind->flags & (K_TC | K_SELF | K_CTX | K_ENDS | K_DIRECT | K_REF | K_MAY_GOTO |
+				K_ADDRESS));
 }
 
 bool kind_calls(const struct kind *kind, enum func_role *role)
@@ -1446,7 +1455,7 @@ static int describe_func(const struct shape *s, int func, char *text, size_t siz
 	n += snprintf(text + n, size - n, f->stack ? ", stack %d):" : "):", f->stack);
 	for (i = 0; i < f->nr_items && n < size; i++) {
 		n += snprintf(text + n, size - n, " %s", f->items[i]->name);
-		if (kind_calls(f->items[i], &role) && n < size)
+		if ((kind_calls(f->items[i], &role) || f->items[i]->flags & K_ADDRESS) && n < size)
 			n += snprintf(text + n, size - n, " %d", f->item_funcs[i]);
 		if (n < size)
 			n += snprintf(text + n, size - n, ";");

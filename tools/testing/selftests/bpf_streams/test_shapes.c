@@ -710,7 +710,19 @@ static bool is_called(const struct shape *s, int func)
 	return false;
 }
 
-/* From the bottom up; main calls those that nobody else does */
+/*
+ * One that nobody else calls. Only static functions have an address, and what they need
+ * may refer to yet another one.
+ */
+static void add_uncalled(struct shape *s, struct levels *l, int func)
+{
+	struct func *f = &s->funcs[func];
+	bool dead = l->has_jit && f->role != ROLE_GLOBAL && !f->items[0]->args && !dice(l, 3);
+
+	add_item(s, MAIN, dead ? "address" : "invocation", func);
+}
+
+/* From the bottom up */
 static void pick_shape(struct shape *s, struct levels *l)
 {
 	int level, i;
@@ -725,7 +737,7 @@ static void pick_shape(struct shape *s, struct levels *l)
 				pick_func(s, l, i);
 	for (i = 1; i < s->nr_funcs; i++)
 		if (!is_called(s, i))
-			add_item(s, MAIN, "invocation", i);
+			add_uncalled(s, l, i);
 	if (!dice(l, 10))
 		s->funcs[dice(l, s->nr_funcs)].filler = LONG;
 }
@@ -745,14 +757,15 @@ static __u64 calls_in_all(struct shape *s)
 static void try_random(struct trial *t, __u64 seed)
 {
 	struct levels l = { .has_jit = t->has_jit, .seed = seed };
-	int failed = t->failed;
+	int failed = t->failed, func;
 
 	do {
 		memset(t->s, 0, sizeof(*t->s));
 		t->s->env = &t->env;
 		pick_shape(t->s, &l);
 	} while (calls_in_all(t->s) > MAX_CALLS_IN_ALL);
-	try_shape(t, dice(&l, t->s->nr_funcs));
+	func = dice(&l, t->s->nr_funcs);
+	try_shape(t, t->s->want_calls[func] ? func : -1);
 	if (failed != t->failed && failed < MAX_TOLD)
 		ksft_print_msg("BPF_STREAMS_SEED=%llu\n", seed);
 }

@@ -301,4 +301,22 @@ TEST_F(traced, exception_passes_through)
 	wait_until(nr_trampolines() == trampolines);
 }
 
+TEST_F(traced, bpf_throw_leaves_nothing_of_its_trampoline)
+{
+	struct bpf_program *prog = self->skel->progs.thrower;
+	int i, trampolines = nr_trampolines();
+	struct traced_bpf *tracer;
+
+	SKIP_UNLESS_OURS("exceptions give trampolines back");
+	tracer = trace("on_bpf_throw", NULL);
+	ASSERT_NE(NULL, tracer);
+	EXPECT_EQ(trampolines + 1, nr_trampolines());
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(5, run(prog));
+	EXPECT_EQ(0, tracer->bss->traced);
+
+	traced_bpf__destroy(tracer);
+	wait_until(nr_trampolines() == trampolines);
+}
+
 STREAMS_TEST_MAIN

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Loops that the verifier must not follow to their end: those whose names begin with
- * ends_ come to one, and load; those that begin with endless_ may not, and are refused.
+ * ends_ come to one, and load; those that begin with endless_ may not, and those that begin
+ * with unsafe_ write out of bounds: both are refused.
  * Most are written by hand, as the compiler makes something else of them.
  */
 #include "res_lock_rules.bpf.h"
@@ -307,6 +308,35 @@ int ends_loop_beside_a_timer_callback(struct __sk_buff *skb)
 	set_timer();
 	while (can_loop)
 		n++;
+	return 0;
+}
+
+/* --- what one turn leaves to a later one --- */
+
+#define FAR	"0x100000"
+
+/*
+ * The ways through the callback are followed in the order of their numbers. When the
+ * second comes to 4, nothing is known yet that makes a difference between it and the first.
+ */
+static __noinline long moves_index(__u32 i, __u64 *index)
+{
+	asm volatile(RANDOM "if r0 == 7 goto 3f;" RANDOM "if r0 == 7 goto 2f; goto 4f;"
+		     "2: r1 = " FAR "; *(u64 *)(%[index] + 0) = r1; goto 4f;"
+		     "3: r1 = *(u64 *)(%[index] + 0); r2 = %[n] ll; r2 += r1;"
+		     "r1 = 0; *(u8 *)(r2 + 0) = r1;"
+		     "4:"
+		     :: FUNCTIONS, [n] "i"(&n), [index] "r"(index)
+		     : "r0", "r1", "r2", "r3", "r4", "r5", "memory");
+	return 0;
+}
+
+SEC("?syscall")
+int unsafe_index_from_another_callback(void *ctx)
+{
+	__u64 index = bpf_get_prandom_u32() & 1;
+
+	bpf_loop(10, moves_index, &index, 0);
 	return 0;
 }
 

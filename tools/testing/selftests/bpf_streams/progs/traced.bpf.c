@@ -161,6 +161,13 @@ int BPF_PROG(on_throwing)
 	return 0;
 }
 
+SEC("?fexit/bpf_throw")
+int BPF_PROG(on_bpf_throw)
+{
+	traced++;
+	return 0;
+}
+
 /* The main program does return, from the exception callback */
 SEC("?fexit/thrower")
 int BPF_PROG(on_thrower)

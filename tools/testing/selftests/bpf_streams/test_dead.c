@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel removes functions that a program never calls. What it knows of the others
+ * must stay with them.
+ */
+#include "../kselftest_harness.h"
+#include "streams_test.h"
+#include "dead.skel.h"
+#include "dead_extension.skel.h"
+
+FIXTURE(dead)
+{
+	struct dead_bpf *skel;
+};
+
+/* The same with all functions, and with those left that are called */
+FIXTURE_VARIANT(dead)
+{
+	bool wanted;
+};
+
+FIXTURE_VARIANT_ADD(dead, all_functions) { .wanted = true };
+FIXTURE_VARIANT_ADD(dead, some_removed) { .wanted = false };
+
+FIXTURE_SETUP(dead)
+{
+	SKIP_UNLESS_OURS("what is known of functions stays with them");
+	self->skel = dead_bpf__open();
+	ASSERT_NE(NULL, self->skel);
+	self->skel->rodata->wanted = variant->wanted;
+}
+
+FIXTURE_TEARDOWN(dead)
+{
+	dead_bpf__destroy(self->skel);
+}
+
+TEST_F(dead, exception_callback_is_called)
+{
+	struct bpf_program *prog = self->skel->progs.throws;
+
+	bpf_program__set_autoload(prog, true);
+	ASSERT_EQ(0, dead_bpf__load(self->skel));
+	EXPECT_EQ(6, run(prog));
+}
+
+/* The extension's name, loaded for that function: 0 or an error */
+static int replace(struct dead_bpf *skel, const char *name, const char *func)
+{
+	struct dead_extension_bpf *ext = dead_extension_bpf__open();
+	struct bpf_program *prog;
+	int err;
+
+	if (!ext)
+		return -errno;
+	prog = bpf_object__find_program_by_name(ext->obj, name);
+	bpf_program__set_autoload(prog, true);
+	bpf_program__set_attach_target(prog, bpf_program__fd(skel->progs.target), func);
+	quiet_libbpf(true);
+	err = dead_extension_bpf__load(ext);
+	quiet_libbpf(false);
+	dead_extension_bpf__destroy(ext);
+	return err;
+}
+
+TEST_F(dead, function_is_replaced_only_if_its_type_is_right)
+{
+	bpf_program__set_autoload(self->skel->progs.target, true);
+	ASSERT_EQ(0, dead_bpf__load(self->skel));
+	EXPECT_EQ(0, replace(self->skel, "of_reliable", "reliable"));
+	EXPECT_EQ(-EINVAL, replace(self->skel, "of_unreliable", "unreliable"));
+}
+
+STREAMS_TEST_MAIN
