@@ -98,7 +98,7 @@ enum {
 	K_REF		= 1 << 12,	/* has bpf_loop() call it */
 	K_INVOKE	= 1 << 13,	/* calls it as its role is */
 	K_JIT		= 1 << 14,	/* is refused without the JIT */
-	K_ADDRESS	= 1 << 15,	/* loads its address, which nobody calls */
+	K_ADDRESS	= 1 << 15,	/* loads the address of the other function */
 };
 
 /*

@@ -44,10 +44,25 @@ TEST_F(dead, exception_callback_is_called)
 	EXPECT_EQ(6, run(prog));
 }
 
-/* The extension's name, loaded for that function: 0 or an error */
+TEST_F(dead, address_of_a_function_may_be_loaded)
+{
+	struct bpf_program *prog = self->skel->progs.addresses;
+
+	bpf_program__set_autoload(prog, true);
+	ASSERT_EQ(0, dead_bpf__load(self->skel));
+	EXPECT_EQ(1, run(prog));
+}
+
+static char log_buf[4096];
+
+/* The extension of that name, loaded for that function: 0 or an error */
 static int replace(struct dead_bpf *skel, const char *name, const char *func)
 {
-	struct dead_extension_bpf *ext = dead_extension_bpf__open();
+	LIBBPF_OPTS(bpf_object_open_opts, opts,
+		    .kernel_log_buf = log_buf,
+		    .kernel_log_size = sizeof(log_buf),
+		    .kernel_log_level = 1);
+	struct dead_extension_bpf *ext = dead_extension_bpf__open_opts(&opts);
 	struct bpf_program *prog;
 	int err;
 
@@ -69,6 +84,8 @@ TEST_F(dead, function_is_replaced_only_if_its_type_is_right)
 	ASSERT_EQ(0, dead_bpf__load(self->skel));
 	EXPECT_EQ(0, replace(self->skel, "of_reliable", "reliable"));
 	EXPECT_EQ(-EINVAL, replace(self->skel, "of_unreliable", "unreliable"));
+	EXPECT_NE(NULL, strstr(log_buf, "Cannot replace static functions"))
+		TH_LOG("%s", log_buf);
 }
 
 STREAMS_TEST_MAIN

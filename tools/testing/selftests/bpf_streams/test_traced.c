@@ -305,17 +305,21 @@ TEST_F(traced, bpf_throw_leaves_nothing_of_its_trampoline)
 {
 	struct bpf_program *prog = self->skel->progs.thrower;
 	int i, trampolines = nr_trampolines();
-	struct traced_bpf *tracer;
+	struct traced_bpf *tracer, *walk;
 
 	SKIP_UNLESS_OURS("exceptions give trampolines back");
 	tracer = trace("on_bpf_throw", NULL);
+	walk = trace("on_walk", NULL);
 	ASSERT_NE(NULL, tracer);
-	EXPECT_EQ(trampolines + 1, nr_trampolines());
+	ASSERT_NE(NULL, walk);
+	EXPECT_EQ(trampolines + 2, nr_trampolines());
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(5, run(prog));
 	EXPECT_EQ(0, tracer->bss->traced);
+	EXPECT_EQ(100, walk->bss->traced);
 
 	traced_bpf__destroy(tracer);
+	traced_bpf__destroy(walk);
 	wait_until(nr_trampolines() == trampolines);
 }
 

@@ -44,6 +44,31 @@ int target(struct __sk_buff *skb)
 	return reliable(2);
 }
 
+static __noinline long dead_callback(__u32 i, void *ctx)
+{
+	return 0;
+}
+
+static __noinline long callback(__u32 i, void *ctx)
+{
+	return 1;
+}
+
+/* The functions come in this order, so that the last one is removed. */
+SEC("?syscall")
+int addresses(void *ctx)
+{
+	int loops;
+
+	asm volatile("r2 = %[callback] ll; r2 = %[dead_callback] ll; r2 = %[callback] ll;"
+		     "r1 = 2; r3 = 0; r4 = 0; call %[bpf_loop]; %[loops] = r0;"
+		     : [loops] "=r"(loops)
+		     : [callback] "i"(callback), [dead_callback] "i"(dead_callback),
+		       [bpf_loop] "i"(bpf_loop)
+		     : "r0", "r1", "r2", "r3", "r4", "r5", "memory");
+	return loops;
+}
+
 __noinline int caught(__u64 cookie)
 {
 	return cookie + 1;

@@ -168,6 +168,14 @@ int BPF_PROG(on_bpf_throw)
 	return 0;
 }
 
+/* What walks the stack for it does return. */
+SEC("?fexit/arch_bpf_stack_walk")
+int BPF_PROG(on_walk)
+{
+	traced++;
+	return 0;
+}
+
 /* The main program does return, from the exception callback */
 SEC("?fexit/thrower")
 int BPF_PROG(on_thrower)
