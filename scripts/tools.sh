@@ -34,6 +34,9 @@ CROSS_CFLAGS=
 CROSS_LDFLAGS=
 # What is handed out is the same wherever it was built
 NO_PATHS="-ffile-prefix-map=$LINUX=. -ffile-prefix-map=$OBJ=."
+# What later compilers refuse, and older ones warn of
+STRICT="-Werror=implicit-function-declaration -Werror=implicit-int"
+STRICT+=" -Werror=int-conversion -Werror=incompatible-pointer-types"
 
 # Of another architecture only the static one: the sysroot has no shared libraries
 libbpf() {
@@ -43,7 +46,7 @@ libbpf() {
 	mkdir -p "$OBJ/libbpf"
 	step "building libbpf${FOR:+ for $FOR}" "${LOG}libbpf" \
 		tmake_step tools/lib/bpf OUTPUT="$OBJ/libbpf/" DESTDIR="$INTO/libbpf" prefix= \
-			EXTRA_CFLAGS="$CROSS_CFLAGS" "${targets[@]}"
+			EXTRA_CFLAGS="$STRICT $CROSS_CFLAGS" "${targets[@]}"
 	[[ -z $FOR ]] || install -D -m 644 "$OBJ/libbpf/libbpf.a" "$INTO/libbpf/lib64/libbpf.a"
 	say "$(rel "$INTO")/libbpf is up to date"
 }
@@ -64,7 +67,7 @@ bpftool() {
 	step "building bpftool${FOR:+ for $FOR}" "${LOG}bpftool" \
 		tmake_step tools/bpf/bpftool OUTPUT="$OBJ/bpftool/" \
 			FEATURES_DUMP="$OBJ/bpftool/features" VMLINUX_BTF="$VMLINUX" \
-			CLANG="LINUX=$LINUX OBJ=$OBJ $SCRIPTS/bpf-clang.sh" EXTRA_CFLAGS="$NO_PATHS $CROSS_CFLAGS" \
+			CLANG="LINUX=$LINUX OBJ=$OBJ $SCRIPTS/bpf-clang.sh" EXTRA_CFLAGS="$NO_PATHS $STRICT $CROSS_CFLAGS" \
 			EXTRA_LDFLAGS="$STATIC $CROSS_LDFLAGS"
 	if ! cmp -s "$OBJ/bpftool/bpftool" "$INTO/tools/bpftool"; then
 		put "$INTO/tools/bpftool" <"$OBJ/bpftool/bpftool"

@@ -16,6 +16,8 @@
 
 #include "stream.h"
 
+#define NR_OWN_FDS	16
+
 static const char no_streams[] =
 	"kernel does not support BPF program streams (needs Linux 6.17 or CONFIG_BPF_STREAMS)";
 
@@ -24,7 +26,10 @@ static const char * const stream_names[] = {
 	[BPF_STREAM_STDERR]	= "stderr",
 };
 
-/* Like p_err(), and more may follow. */
+/*
+ * Like p_err(), and more may follow. It does not wait for who reads our errors longer
+ * than the text does.
+ */
 void stream_err(const char *fmt, ...)
 {
 	char msg[ERR_MAX_LEN];
@@ -33,6 +38,9 @@ void stream_err(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
+
+	if (stream_out_error(msg))
+		return;
 
 	p_err("%s", msg);
 	if (json_output)
@@ -159,18 +167,9 @@ static bool is_missed(struct stream_reader *r, int err)
 	if (!r->wait || !r->everything || (err != -EMFILE && err != -ENFILE && err != -ENOMEM))
 		return false;
 
-	r->nr_missed++;
-	r->missed_err = err;
+	r->missed.nr++;
+	r->missed.err = err;
 	return true;
-}
-
-/* Threads look for programs, too: it is told by the one that prints. */
-void stream_tell_missed(struct stream_reader *r)
-{
-	if (r->nr_missed)
-		p_info("can't open %u stream%s of new programs: %s", r->nr_missed,
-		       r->nr_missed == 1 ? "" : "s", strerror(-r->missed_err));
-	r->nr_missed = 0;
 }
 
 static int add_stream(struct stream_reader *r, struct stream_prog *p,
@@ -195,7 +194,7 @@ static int add_stream(struct stream_reader *r, struct stream_prog *p,
 				stream_names[id], p->id, stream_strerror(err));
 	}
 
-	if (r->wait)
+	if (r->wait && !r->found_first)
 		get_stat(r, s, &s->before);
 	s->prog = p;
 	p->nr_open++;
@@ -244,8 +243,12 @@ int stream_add_prog(struct stream_reader *r, int fd)
 	struct bpf_prog_info info = {};
 	__u32 len = sizeof(info);
 
-	if (bpf_prog_get_info_by_fd(fd, &info, &len))
+	if (bpf_prog_get_info_by_fd(fd, &info, &len)) {
+		/* Its device is gone, so it does not run any more. */
+		if (errno == ENODEV && is_selection(r))
+			return 0;
 		return scan_err(r, "can't get prog info: %s", strerror(errno));
+	}
 
 	return prog_matches(r, &info, fd) ? add_prog(r, &info, fd) : 0;
 }
@@ -363,15 +366,23 @@ static void dump_all(struct stream_reader *r)
 	}
 }
 
-/* Each stream takes a descriptor. */
-static void raise_nofile(void)
+/* Each stream takes a descriptor. So many are left for later. */
+static void limit_nofile(rlim_t less)
 {
 	struct rlimit lim;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
 		return;
-	lim.rlim_cur = lim.rlim_max;
+	lim.rlim_cur = lim.rlim_max - (less < lim.rlim_max / 2 ? less : lim.rlim_max / 2);
 	setrlimit(RLIMIT_NOFILE, &lim);
+}
+
+/* What following takes besides: one for each CPU, and some more */
+static rlim_t nr_own_fds(const struct stream_reader *r)
+{
+	int nr_cpus = libbpf_num_possible_cpus();
+
+	return r->wait ? NR_OWN_FDS + (nr_cpus > 0 ? nr_cpus : 0) : 0;
 }
 
 static int parse_stream(struct stream_reader *r, const char *arg)
@@ -471,8 +482,10 @@ static int find_streams(struct stream_reader *r)
 {
 	int err;
 
+	limit_nofile(nr_own_fds(r));
 	err = r->prog_fd >= 0 ? stream_add_prog(r, r->prog_fd) : stream_scan(r);
-	stream_tell_missed(r);
+	limit_nofile(0);
+	r->found_first = true;
 	list_splice_tail_init(&r->found, &r->streams);
 	if (err)
 		stream_err("%s", r->msg);
@@ -488,7 +501,6 @@ static int open_streams(struct stream_reader *r)
 		return -1;
 	}
 
-	raise_nofile();
 	if (find_streams(r))
 		return -1;
 	if (list_empty(&r->streams) && is_selection(r) && !r->everything) {

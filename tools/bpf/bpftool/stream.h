@@ -40,7 +40,7 @@ struct stream {
 	__u32 id;
 	int fd;			/* with --wait the stream's, else the program's or -1 */
 	__u64 left;		/* without --wait: bytes still to be read */
-	struct stream_stat before; /* what was lost then is not reported */
+	struct stream_stat before; /* we began to wait: what was lost is not reported */
 	/* The beginning of a line whose end has not been read yet. */
 	char *part;
 	size_t part_len;
@@ -49,9 +49,16 @@ struct stream {
 	bool cut;		/* the end of the last line was not there */
 };
 
+/* Streams that could not be opened, and why the last could not */
+struct stream_missed {
+	unsigned int nr;
+	int err;
+};
+
 struct stream_reader {
 	struct list_head streams;
 	struct list_head found;	/* and not among them yet */
+	bool found_first;	/* what there was when we began */
 	__u32 stream_id;	/* 0: both streams of a program */
 	bool wait;
 	/* Which programs: one of these is set. */
@@ -61,8 +68,7 @@ struct stream_reader {
 	const unsigned char *tag;
 	bool several;		/* there may be more than one */
 	__u32 last_id;		/* of those looked at */
-	unsigned int nr_missed;	/* that could not be opened, */
-	int missed_err;		/* and why the last could not */
+	struct stream_missed missed;
 	char *buf;
 	int err;
 	char msg[ERR_MAX_LEN];	/* what went wrong when we looked */
@@ -94,7 +100,6 @@ struct stat;
 /* stream.c */
 int stream_scan(struct stream_reader *r);
 int stream_add_prog(struct stream_reader *r, int fd);
-void stream_tell_missed(struct stream_reader *r);
 void stream_end(const struct stream_reader *r, struct stream *s, bool gone);
 void __printf(1, 2) stream_err(const char *fmt, ...);
 
@@ -124,6 +129,7 @@ void stream_out_stamp(void);
 bool stream_out_raw(const struct stream *s, const char *text, size_t len);
 void stream_out_line(const struct stream *s, const char *text, size_t len);
 void __printf(2, 3) stream_out_note(const struct stream_prog *p, const char *fmt, ...);
+bool stream_out_error(const char *msg);
 
 /* stream_json.c */
 size_t stream_utf8_whole(const char *text, size_t len);
@@ -139,7 +145,7 @@ void stream_signals_end(void);
 
 /* stream_kmsg.c */
 bool stream_kmsg_is(const struct stat *st);
-int stream_kmsg_open(const char *name);
+int stream_kmsg_open(const char *name, bool *limited);
 size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json);
 ssize_t stream_kmsg_write(int fd, int priority, const char *text, size_t size);
 

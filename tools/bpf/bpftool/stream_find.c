@@ -36,6 +36,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "stream.h"
@@ -62,6 +63,7 @@ struct watcher {
 static struct {
 	struct stream_reader *r;
 	pthread_mutex_t lock;	/* of all that stream_scan() changes */
+	__u32 seen_id;		/* no program up to that has to be held */
 	bool failed;
 	int news_fd;		/* there is something for stream_find() */
 	int held_fd;		/* and for the opener */
@@ -134,10 +136,17 @@ static void hold(__u32 id, int fd)
 		;
 }
 
-/* What can't be held, for want of descriptors say, is found later if it is still there. */
+/*
+ * What can't be held, for want of descriptors say, is found later if it is still there.
+ * What was opened for another watcher would only take descriptors.
+ */
 static void hold_new(struct watcher *w)
 {
+	__u32 seen_id = __atomic_load_n(&find.seen_id, __ATOMIC_RELAXED);
 	int fd;
+
+	if (w->last_id < seen_id)
+		w->last_id = seen_id;
 
 	while (!bpf_prog_get_next_id(w->last_id, &w->last_id)) {
 		fd = bpf_prog_get_fd_by_id(w->last_id);
@@ -162,6 +171,15 @@ static struct held *take_held(void)
 	return oldest;
 }
 
+/* With the lock held */
+static int scan(void)
+{
+	int err = stream_scan(find.r);
+
+	__atomic_store_n(&find.seen_id, find.r->last_id, __ATOMIC_RELAXED);
+	return err;
+}
+
 /* Several watchers may hold the same one. */
 static bool open_held(struct held *h)
 {
@@ -169,7 +187,7 @@ static bool open_held(struct held *h)
 		return true;
 
 	/* Those before it are older, and are held as well: in ascending order. */
-	return !stream_scan(find.r);
+	return !scan();
 }
 
 static void open_all_held(void)
@@ -185,7 +203,7 @@ static void open_all_held(void)
 		close(h->fd);
 		free(h);
 	}
-	news = find.failed || find.r->nr_missed || !list_empty(&find.r->found);
+	news = find.failed || find.r->missed.nr || !list_empty(&find.r->found);
 	pthread_mutex_unlock(&find.lock);
 
 	if (news)
@@ -292,6 +310,7 @@ static int watcher_start(struct watcher *w)
 
 	w->last_id = find.r->last_id;
 	if (!create_thread(&w->thread, watch, w, true, w->cpu) ||
+	    !create_thread(&w->thread, watch, w, true, -1) ||
 	    !create_thread(&w->thread, watch, w, false, w->cpu))
 		return 0;
 
@@ -385,6 +404,7 @@ int stream_find_begin(struct stream_reader *r)
 	init_lock();
 	find.r = r;
 	find.failed = false;
+	find.seen_id = r->last_id;
 	find.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	find.held_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	find.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -396,8 +416,8 @@ int stream_find_begin(struct stream_reader *r)
 	enlarge_fd_table();
 	err = start_threads();
 	if (err)
-		p_info("new programs are not announced (%s): those that are soon gone may be missed",
-		       strerror(-err));
+		stream_out_note(NULL, "new programs are not announced (%s): some may be missed",
+				strerror(-err));
 
 	return find.news_fd;
 }
@@ -407,19 +427,31 @@ static void take_found(struct stream_reader *r)
 	list_splice_tail_init(&r->found, &r->streams);
 }
 
+/* Whoever reads that may keep us waiting: not with the lock held. */
+static void tell_missed(const struct stream_missed *missed)
+{
+	if (missed->nr)
+		stream_out_note(NULL, "can't open %u stream%s of new programs: %s",
+				missed->nr, missed->nr == 1 ? "" : "s",
+				strerror(-missed->err));
+}
+
 /* Programs that nobody looked at before, whether they were announced or not. */
 int stream_find(struct stream_reader *r)
 {
+	struct stream_missed missed;
 	eventfd_t n;
 	int err;
 
 	eventfd_read(find.news_fd, &n);
 	pthread_mutex_lock(&find.lock);
-	err = find.failed ? -1 : stream_scan(r);
+	err = find.failed ? -1 : scan();
 	take_found(r);
-	stream_tell_missed(r);
+	missed = r->missed;
+	r->missed.nr = 0;
 	pthread_mutex_unlock(&find.lock);
 
+	tell_missed(&missed);
 	if (err)
 		stream_err("%s", r->msg);
 

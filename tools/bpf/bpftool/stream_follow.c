@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,14 +204,17 @@ static int wait_for_events(struct follower *f)
 /* Its ID goes at once, the end of its streams is told a little later. */
 static bool is_gone(const struct stream *s)
 {
+	struct pollfd pfd = { .fd = s->fd };
 	int fd;
 
 	fd = bpf_prog_get_fd_by_id(s->prog->id);
-	if (fd < 0)
-		return errno == ENOENT;
-	close(fd);
+	if (fd >= 0) {
+		close(fd);
+		return false;
+	}
 
-	return false;
+	/* Only some users may ask for it. */
+	return errno == ENOENT || (poll(&pfd, 1, 0) > 0 && pfd.revents & POLLHUP);
 }
 
 /* What we don't read of a program that is gone, nobody will. */

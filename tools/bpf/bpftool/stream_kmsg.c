@@ -82,13 +82,14 @@ size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json)
 	return len;
 }
 
-/* The kernel may be told to ignore what is written, or what comes too fast. */
-int stream_kmsg_open(const char *name)
+/* The kernel may be told to ignore what is written, or (limited) what comes too fast. */
+int stream_kmsg_open(const char *name, bool *limited)
 {
 	char policy[16] = "";
 	FILE *f;
 
 	record_max = RECORD_MAX;
+	*limited = false;
 	f = fopen(KMSG_POLICY, "r");
 	if (!f)
 		return 0;
@@ -100,9 +101,7 @@ int stream_kmsg_open(const char *name)
 		p_err("%s is /dev/kmsg, and kernel.printk_devkmsg is off", name);
 		return -1;
 	}
-	if (!strcmp(policy, "ratelimit"))
-		p_info("%s is /dev/kmsg: of many lines at once, the kernel drops some unless kernel.printk_devkmsg is on",
-		       name);
+	*limited = !strcmp(policy, "ratelimit");
 
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -33,11 +34,13 @@ struct out {
 	int fd;
 	/* As write(). EAGAIN instead of waiting for a reader. */
 	ssize_t (*write)(struct out *o, const char *buf, size_t size);
+	size_t at_once;		/* what poll() promises, if it is asked before */
 	FILE *file;
 	int err;
 	__u64 lost;		/* bytes that could not be written */
 	int priority;		/* of what is being printed, as syslog has it */
 	bool has_reader;	/* who may go */
+	bool limited;		/* it may drop what comes too fast */
 	bool colour;
 };
 
@@ -145,11 +148,17 @@ static ssize_t plain_write(struct out *o, const char *buf, size_t size)
  */
 static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 {
+	bool again = !o->has_reader;
 	const char *nl;
 	ssize_t n;
 
 	for (;;) {
 		n = send(o->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+		/* What was sent before reached nobody, this may. */
+		if (n < 0 && errno == ECONNREFUSED && again) {
+			again = false;
+			continue;
+		}
 		if (n >= 0 || errno != EMSGSIZE || size == 1)
 			return n;
 		size /= 2;
@@ -159,20 +168,24 @@ static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 	}
 }
 
-/* It blocks. Once a pipe is writable, it takes PIPE_BUF bytes at once. */
+/*
+ * It blocks. Once a pipe is writable, it takes PIPE_BUF bytes at once, a terminal just
+ * one. Without a reader, some devices wait for one.
+ */
 static ssize_t asking_write(struct out *o, const char *buf, size_t size)
 {
 	struct pollfd pfd = { .fd = o->fd, .events = POLLOUT };
 	int n;
 
 	n = poll(&pfd, 1, 0);
-	if (n <= 0) {
-		if (!n)
-			errno = EAGAIN;
+	if (n < 0)
+		return -1;
+	if (!(pfd.revents & ~POLLHUP) && !(pfd.revents && o->has_reader)) {
+		errno = EAGAIN;
 		return -1;
 	}
 
-	return write(o->fd, buf, size < PIPE_BUF ? size : PIPE_BUF);
+	return write(o->fd, buf, size < o->at_once ? size : o->at_once);
 }
 
 static ssize_t kmsg_write(struct out *o, const char *buf, size_t size)
@@ -204,25 +217,50 @@ static void reopen(struct out *o)
 	o->fd = fd;
 }
 
-/* Other files and devices have no reader that a write would wait for. */
+/* The other side of a terminal: opened anew, it would be that of another one. */
+static bool is_master(int fd)
+{
+	unsigned int nr;
+
+	return !ioctl(fd, TIOCGPTN, &nr);
+}
+
+/* Of a datagram that goes to another machine, nobody knows whether it arrives. */
+static bool knows_reader(int fd)
+{
+	int domain = AF_UNIX, type = SOCK_STREAM;
+	socklen_t len = sizeof(int);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return domain == AF_UNIX || type != SOCK_DGRAM;
+}
+
+/* Files have no reader that a write would wait for. Devices may have. */
 static void find_kind(struct out *o)
 {
 	struct stat st;
 
 	o->fd = o->std_fd;
 	o->write = plain_write;
+	o->at_once = isatty(o->fd) ? 1 : PIPE_BUF;
 	o->has_reader = false;
 	if (fstat(o->std_fd, &st))
 		return;
 
 	if (S_ISSOCK(st.st_mode)) {
-		o->has_reader = true;
+		o->has_reader = knows_reader(o->std_fd);
 		o->write = socket_write;
+	} else if (is_master(o->std_fd)) {
+		o->has_reader = true;
+		o->write = asking_write;
 	} else if (S_ISFIFO(st.st_mode) || isatty(o->std_fd)) {
 		o->has_reader = true;
 		reopen(o);
 	} else if (stream_kmsg_is(&st)) {
 		o->write = kmsg_write;
+	} else if (S_ISCHR(st.st_mode)) {
+		o->write = asking_write;
 	}
 }
 
@@ -234,8 +272,9 @@ static int out_open(struct out *o)
 
 	o->err = 0;
 	o->lost = 0;
+	o->limited = false;
 	find_kind(o);
-	if (is_kmsg(o) && stream_kmsg_open(o->name))
+	if (is_kmsg(o) && stream_kmsg_open(o->name, &o->limited))
 		return -1;
 
 	o->colour = isatty(o->fd) && !(no_color && *no_color);
@@ -331,6 +370,13 @@ static void json_end(void)
 	jsonw_redirect(json_wtr, json_file);
 }
 
+static void tell_limits(const struct out *o)
+{
+	if (o->limited)
+		stream_out_note(NULL, "%s is /dev/kmsg, %s", o->name,
+				"which drops lines unless kernel.printk_devkmsg is on");
+}
+
 int stream_out_open(const struct stream_style *s)
 {
 	bool shared = s->split && same_file(STDOUT_FILENO, STDERR_FILENO);
@@ -358,6 +404,8 @@ int stream_out_open(const struct stream_style *s)
 	      !style.prefix && !shared && !is_kmsg(out) && !is_kmsg(err_out);
 	if (style.format == STREAM_JSON)
 		json_begin();
+	tell_limits(out);
+	tell_limits(err_out);
 
 	return 0;
 }
@@ -494,16 +542,29 @@ void stream_out_line(const struct stream *s, const char *text, size_t len)
 		journal_line(s, text, len);
 }
 
-/* Something about a program that it has not printed itself. */
+/* Something about a program that it has not printed itself, or (NULL) about us. */
 void stream_out_note(const struct stream_prog *p, const char *fmt, ...)
 {
 	FILE *f = err_out->file;
 	va_list ap;
 
 	err_out->priority = STREAM_PRIO_NOTE;
-	fprintf(f, "program %u%s%s ", p->id, *p->name ? " " : "", p->name);
+	if (p)
+		fprintf(f, "program %u%s%s ", p->id, *p->name ? " " : "", p->name);
 	va_start(ap, fmt);
 	vfprintf(f, fmt, ap);
 	va_end(ap);
 	putc('\n', f);
+}
+
+/* What p_err() prints. False if that has to do it: where errors go is JSON, or not open. */
+bool stream_out_error(const char *msg)
+{
+	if (json_output || !err_out->file)
+		return false;
+
+	err_out->priority = STREAM_PRIO_ERROR;
+	fprintf(err_out->file, "Error: %s\n", msg);
+
+	return true;
 }

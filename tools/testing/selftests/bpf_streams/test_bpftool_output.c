@@ -209,6 +209,40 @@ TEST_F(output, socket_that_nobody_reads_is_no_error)
 	EXPECT_TRUE(text_has(&self->tool.text[ERR], "standard output: nobody reads it any more\n"));
 }
 
+/* Who receives it may be started anew, and gets what is printed from then on */
+TEST_F(output, datagrams_go_on_though_nobody_received_some)
+{
+	struct stream_stats st;
+
+	SKIP_UNLESS_CAN_WAIT(self->fd);
+	self->tool.udp = 5514;
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "one\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "one\n"));
+	tool_stop_reading(&self->tool, OUT);
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "two\n"));
+	wait_until(stream_stats(self->fd, STDOUT, &st) || !st.unread_bytes);
+	usleep(100 * 1000);
+	ASSERT_EQ(0, tool_bind(&self->tool));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "three\n"));
+	EXPECT_TRUE(tool_says(&self->tool, OUT, "three\n"));
+	tool_stop_reading(&self->tool, OUT);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+}
+
+/* As a program has it that plays the user of a terminal */
+TEST_F(output, master_of_a_terminal)
+{
+	self->tool.master = true;
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 100, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "prog tracelog stdout id %u", self->id));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(100 * 1023, self->tool.text[OUT].len);
+	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
+}
+
 /* Whoever looks at the output page by page */
 TEST_F(output, that_is_stuck_keeps_no_other_program)
 {

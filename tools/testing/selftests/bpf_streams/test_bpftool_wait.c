@@ -3,10 +3,13 @@
  * bpftool --wait prog tracelog: prints what programs print until they are gone
  * or it is told to end, all of it and in order.
  */
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -438,6 +441,150 @@ TEST_F(wait, programs_beyond_its_descriptors_are_told)
 		say_bpf__destroy(many[i]);
 	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
 	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+#define MANY_FOR_64	40
+
+/* Of those that were there when it began, and in JSON */
+TEST_F(wait, descriptors_are_left_to_follow_what_fits)
+{
+	static const char * const options[] = { "-w", "-jw" };
+	struct say_bpf *many[MANY_FOR_64];
+	int i, fd;
+
+	for (i = 0; i < MANY_FOR_64; i++) {
+		many[i] = say_load(&fd);
+		ASSERT_NE(NULL, many[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		self->tool.before = "ulimit -n 64;";
+		ASSERT_EQ(0, tool_start(&self->tool, "%s prog tracelog all", options[i]));
+		ASSERT_TRUE(tool_says(&self->tool, ERR, ": Too many open files\n"));
+		ASSERT_EQ(0, say_string(self->skel, STDOUT, "followed\n"));
+		ASSERT_TRUE(tool_says(&self->tool, OUT, "followed"));
+		ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+		EXPECT_EQ(0, tool_end(&self->tool));
+		tool_free(&self->tool);
+	}
+	for (i = 0; i < MANY_FOR_64; i++)
+		say_bpf__destroy(many[i]);
+}
+
+/* Its error output is full, and nobody reads that: no program is held, and it ends */
+TEST_F(wait, message_that_nobody_reads_keeps_nobody)
+{
+	struct say_bpf *many[MANY_FOR_64];
+	struct stream_stats st;
+	__u32 id[MANY_FOR_64];
+	int i, fd;
+
+	self->tool.before = "ulimit -n 64; head -c 65536 /dev/zero >&2;";
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	wait_until(stream_stats(self->fd, STDOUT, &st) || !st.unread_bytes);
+	for (i = 0; i < MANY_FOR_64; i++) {
+		many[i] = say_load(&fd);
+		ASSERT_NE(NULL, many[i]);
+		id[i] = prog_id(fd);
+	}
+	sleep(1);
+	for (i = 0; i < MANY_FOR_64; i++) {
+		say_bpf__destroy(many[i]);
+		wait_until(!prog_id_exists(id[i]));
+	}
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	tool_wait(&self->tool);
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+/* Whichever CPU loads the next one, it does not look at all of them once more */
+TEST_F(wait, programs_that_are_followed_take_no_more_descriptors)
+{
+	struct say_bpf *many[SHORT_LIVED], *last;
+	char limit[32];
+	int i, fd;
+
+	if (!announces_programs() || nr_cpus() < 2)
+		SKIP(return, "programs are not announced, or on one CPU");
+	snprintf(limit, sizeof(limit), "ulimit -n %d;", 2 * SHORT_LIVED + 40 + nr_cpus());
+	self->tool.before = limit;
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	pin_to_cpu(0);
+	for (i = 0; i < SHORT_LIVED; i++) {
+		many[i] = say_load(&fd);
+		ASSERT_NE(NULL, many[i]);
+	}
+	ASSERT_EQ(0, say_string(many[SHORT_LIVED - 1], STDOUT, "many\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "many\n"));
+	pin_to_cpu(1);
+	last = say_load(&fd);
+	ASSERT_NE(NULL, last);
+	ASSERT_EQ(0, say_string(last, STDOUT, "last\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "last\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_FALSE(text_has(&self->tool.text[ERR], "Too many open files"));
+	say_bpf__destroy(last);
+	for (i = 0; i < SHORT_LIVED; i++)
+		say_bpf__destroy(many[i]);
+}
+
+/* Before its streams were opened, too */
+TEST_F(wait, all_that_a_new_program_lost_is_reported)
+{
+	struct say_args args = { .stream = STDOUT, .kind = SAY_512, .count = 10000 };
+	struct stream_stats st;
+	struct say_bpf *other;
+	char want[128];
+	__u32 id;
+	int fd;
+
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog all"));
+	ASSERT_EQ(0, say_string(self->skel, STDOUT, "ready\n"));
+	ASSERT_TRUE(tool_says(&self->tool, OUT, "ready\n"));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGSTOP));
+	other = say_load(&fd);
+	ASSERT_NE(NULL, other);
+	id = prog_id(fd);
+	ASSERT_EQ(0, say(fd, &args));
+	ASSERT_LT(0, args.refused);
+	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGCONT));
+	snprintf(want, sizeof(want), "%u say stdout: ", id);
+	ASSERT_TRUE(tool_says(&self->tool, OUT, want));
+	unload(&other);
+	snprintf(want, sizeof(want), "program %u say lost %llu messages (%lluB) to stdout\n", id,
+		 st.dropped_msgs, st.dropped_bytes);
+	ASSERT_TRUE(tool_says(&self->tool, ERR, want));
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+}
+
+#define PIN	"/sys/fs/bpf/test_bpftool_wait"
+
+/* Whoever may open a pinned program need not be allowed to look for others */
+TEST_F(wait, signal_does_not_cut_what_is_left_without_privileges)
+{
+	struct pollfd ended = { .events = POLLIN };
+
+	if (access("/sys/fs/bpf", F_OK))
+		SKIP(return, "no /sys/fs/bpf");
+	ASSERT_EQ(0, prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN));
+	ASSERT_EQ(0, bpf_obj_pin(self->fd, PIN));
+	ended.fd = stream_open(self->fd, STDOUT, STREAM_NONBLOCK);
+	ASSERT_LE(0, ended.fd);
+	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
+	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout pinned " PIN));
+	tool_wait_until_stuck(&self->tool);
+	unlink(PIN);
+	unload(&self->skel);
+	wait_until(poll(&ended, 1, 0) && ended.revents & POLLHUP);
+	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
+	EXPECT_EQ(0, tool_end(&self->tool));
+	EXPECT_EQ(1000 * 1023, self->tool.text[OUT].len);
+	close(ended.fd);
 }
 
 /* What is not read yet stays in the streams, for the next who reads */

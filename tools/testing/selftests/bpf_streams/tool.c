@@ -2,6 +2,9 @@
 /* Running bpftool, see tool.h */
 #include <poll.h>
 #include <stdarg.h>
+#include <termios.h>
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,10 +21,65 @@ static int open_terminal(int fds[2])
 	return fds[1] < 0 ? -1 : 0;
 }
 
+static int open_master(int fds[2])
+{
+	struct termios raw;
+	int swapped[2];
+
+	if (open_terminal(swapped) || tcgetattr(swapped[1], &raw))
+		return -1;
+	cfmakeraw(&raw);
+	fds[0] = swapped[1];
+	fds[1] = swapped[0];
+	return tcsetattr(fds[0], TCSANOW, &raw);
+}
+
+static struct sockaddr_in address_of(const struct tool *t)
+{
+	return (struct sockaddr_in) {
+		.sin_family = AF_INET,
+		.sin_port = htons(t->udp),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+static int enable_loopback(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	err = ioctl(fd, SIOCSIFFLAGS, &ifr);
+	close(fd);
+	return err;
+}
+
+static int open_bound(const struct tool *t)
+{
+	struct sockaddr_in addr = address_of(t);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ? -1 : fd;
+}
+
+static int open_udp(const struct tool *t, int fds[2])
+{
+	struct sockaddr_in addr = address_of(t);
+
+	if (enable_loopback())
+		return -1;
+	fds[0] = open_bound(t);
+	fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return connect(fds[1], (struct sockaddr *)&addr, sizeof(addr));
+}
+
 static int open_output(const struct tool *t, int fds[2])
 {
 	if (t->terminal)
 		return open_terminal(fds);
+	if (t->master)
+		return open_master(fds);
+	if (t->udp)
+		return open_udp(t, fds);
 	if (t->socket)
 		return socketpair(AF_UNIX, t->socket | SOCK_CLOEXEC, 0, fds);
 	if (pipe2(fds, O_CLOEXEC))
@@ -77,6 +135,12 @@ void tool_wait_until_stuck(struct tool *t)
 		before = queued;
 		usleep(100 * 1000);
 	} while (!ioctl(t->fd[OUT], FIONREAD, &queued) && queued != before);
+}
+
+int tool_bind(struct tool *t)
+{
+	t->fd[OUT] = open_bound(t);
+	return t->fd[OUT] < 0 ? -errno : 0;
 }
 
 void tool_stop_reading(struct tool *t, int which)

@@ -16,7 +16,9 @@ struct tool {
 	const char *before;	/* what the shell is to do first, with a ; */
 	bool non_blocking;	/* its stdout is to be */
 	bool terminal;		/* and that */
+	bool master;		/* or the other side of one */
 	int socket;		/* or that, of this type */
+	unsigned short udp;	/* or one that sends to this port */
 	pid_t pid;
 	int fd[2];		/* where its output and errors come from */
 	struct text text[2];	/* what came */
@@ -28,6 +30,8 @@ int __printf(2, 3) tool_start(struct tool *t, const char *fmt, ...);
 bool tool_says(struct tool *t, int which, const char *text);
 /* Waits until its stdout is full, and some more */
 void tool_wait_until_stuck(struct tool *t);
+/* Receives again, from here on */
+int tool_bind(struct tool *t);
 /* Nobody reads that any more */
 void tool_stop_reading(struct tool *t, int which);
 /* Waits until it has ended, without reading */
