@@ -61,9 +61,16 @@
  *
  * A stream has references of its own (stream_prog.c). Readers hold one and
  * not the program, so that a reader that sleeps in a page fault of its buffer
- * with stream.lock held does not hold up the program's unloading. Others wait
- * for the lock interruptibly. When the program is freed, and with it all writers,
- * the stream has ended. What is unread stays as long as there are readers.
+ * does not hold up the program's unloading. When the program is freed, and with it
+ * all writers, the stream has ended. What is unread stays as long as there are readers.
+ *
+ * Readers' buffers
+ * ----------------
+ *
+ * A page of a reader's buffer may be somebody's to provide who never does (userfaultfd,
+ * FUSE). No other reader is to wait for that. So with stream.lock held page faults are
+ * disabled, what does not fit is left where it is, and the page is faulted in without
+ * the lock. Other readers may get text meanwhile.
  *
  * Memory barriers
  * ---------------
@@ -88,6 +95,7 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/irq_work.h>
+#include <linux/pagemap.h>
 #include <linux/poll.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -383,6 +391,7 @@ static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
  * @buf: the user's buffer
  * @len: its size
  * @copied: how much of it was filled
+ * @missing: how much more was to be, when that failed
  * @consumed: text that was copied and is still charged
  * @freed: records that were read to their end
  */
@@ -390,6 +399,7 @@ struct stream_reading {
 	char __user *buf;
 	unsigned int len;
 	unsigned int copied;
+	unsigned int missing;
 	unsigned int consumed;
 	struct bpf_stream_freed freed;
 };
@@ -398,8 +408,10 @@ struct stream_reading {
 static __always_inline unsigned int stream_copy_out(struct stream_reading *r,
 						    const char *text, unsigned int len)
 {
-	unsigned int n = len - __copy_to_user_inatomic(r->buf + r->copied, text, len);
+	unsigned int n;
 
+	r->missing = __copy_to_user_inatomic(r->buf + r->copied, text, len);
+	n = len - r->missing;
 	r->copied += n;
 	return n;
 }
@@ -462,7 +474,7 @@ static void stream_settle(struct bpf_stream *stream, struct stream_reading *r)
 }
 
 /* Copies until the buffer is full, or an error, or the caller is killed, ends it. */
-static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
+static int stream_copy_all(struct bpf_stream *stream, struct stream_reading *r)
 {
 	lockdep_assert_held(&stream->lock);
 
@@ -479,6 +491,30 @@ static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
 	}
 
 	return -ERESTARTSYS;
+}
+
+static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
+{
+	int err;
+
+	if (mutex_lock_interruptible(&stream->lock))
+		return -ERESTARTSYS;
+
+	pagefault_disable();
+	err = stream_copy_all(stream, r);
+	pagefault_enable();
+	stream_settle(stream, r);
+	bpf_stream_free_end(stream, &r->freed);
+	mutex_unlock(&stream->lock);
+
+	return err;
+}
+
+/* Has anything of what copying stopped at been faulted in? */
+static bool stream_fault_in(const struct stream_reading *r)
+{
+	cond_resched();
+	return fault_in_subpage_writeable(r->buf + r->copied, r->missing) < r->missing;
 }
 
 /*
@@ -524,16 +560,9 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 			return -EFAULT;
 	}
 
-	if (mutex_lock_interruptible(&stream->lock))
-		return -ERESTARTSYS;
-
-	/* Taking the lock has asked whether we may sleep, but lockdep wants to know why. */
-	if (IS_ENABLED(CONFIG_PROVE_LOCKING))
-		might_fault();
-	err = stream_read_all(stream, &r);
-	stream_settle(stream, &r);
-	bpf_stream_free_end(stream, &r.freed);
-	mutex_unlock(&stream->lock);
+	do {
+		err = stream_read_all(stream, &r);
+	} while (err == -EFAULT && stream_fault_in(&r));
 
 	return r.copied ?: err;
 }

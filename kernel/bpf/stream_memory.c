@@ -8,6 +8,7 @@
  * A page is counted by its stream (stream_alloc.c), by the memory cgroup of who
  * loaded the program, with all cgroups above it, and by the machine. Each of them has
  * a limit. What exceeds one of these gets no page, and the message is lost and counted.
+ * A quarter of the machine's is for streams that have only a few pages.
  *
  * Writers run in any context, so the cgroup is charged by the atomics of its page
  * counters alone. What else comes with a charge takes locks and is left out: nothing is
@@ -66,6 +67,9 @@
 /* Of the machine's memory, what all streams together may take unless it is changed */
 #define STREAM_SHARE_OF_RAM 8
 
+/* A stream that has no more has a quarter of that left to it. */
+#define SMALL_PAGES 16
+
 #define NR_RESERVED 32
 #define RESERVE_RETRY (HZ / 10)
 
@@ -83,10 +87,18 @@ static LIST_HEAD(stream_list);
 static DEFINE_MUTEX(stream_list_lock);
 static struct shrinker *stream_shrinker;
 
-static bool charge_machine(void)
+/* So that nobody's many streams keep others from having any */
+static unsigned long left_for_small(unsigned long max)
+{
+	return max / 4;
+}
+
+static bool charge_machine(const struct bpf_stream *stream)
 {
 	unsigned long max = READ_ONCE(stream_max_bytes) >> PAGE_SHIFT;
 
+	if (atomic_read(&stream->pages) > SMALL_PAGES)
+		max -= left_for_small(max);
 	if (atomic_long_inc_return(&stream_pages) <= max)
 		return true;
 
@@ -103,7 +115,7 @@ static bool machine_is_short(void)
 {
 	unsigned long max = READ_ONCE(stream_max_bytes) >> PAGE_SHIFT;
 
-	return atomic_long_read(&stream_pages) + ROOM_PAGES > max;
+	return atomic_long_read(&stream_pages) + ROOM_PAGES > max - left_for_small(max);
 }
 
 #ifdef CONFIG_MEMCG
@@ -272,7 +284,7 @@ static bool is_paid_by(const struct bpf_stream *stream, struct mem_cgroup *memcg
 
 static bool charge(struct bpf_stream *stream)
 {
-	if (!charge_machine())
+	if (!charge_machine(stream))
 		return false;
 	if (charge_memcg(stream->objcg))
 		return true;
@@ -484,15 +496,16 @@ void bpf_stream_memory_exit(struct bpf_stream *stream)
 
 static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control *sc)
 {
+	unsigned long sum = 0, idle;
 	struct bpf_stream *stream;
-	unsigned long sum = 0;
 
 	if (!mutex_trylock(&stream_list_lock))
 		return 0;
 
 	list_for_each_entry(stream, &stream_list, writable) {
-		if (is_paid_by(stream, sc->memcg))
-			sum += stream_idle_pages(stream);
+		idle = stream_idle_pages(stream);
+		if (idle && is_paid_by(stream, sc->memcg))
+			sum += idle;
 		cond_resched();
 	}
 	mutex_unlock(&stream_list_lock);
@@ -511,7 +524,7 @@ static unsigned long free_idle(struct shrinker *shrinker, struct shrink_control 
 	list_for_each_entry(stream, &stream_list, writable) {
 		if (freed >= sc->nr_to_scan)
 			break;
-		if (is_paid_by(stream, sc->memcg) && stream_idle_pages(stream))
+		if (stream_idle_pages(stream) && is_paid_by(stream, sc->memcg))
 			freed += bpf_stream_cursors_drop(stream);
 		cond_resched();
 	}

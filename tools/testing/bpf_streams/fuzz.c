@@ -145,22 +145,33 @@ static void do_commit(void)
 	group = (struct bpf_stream_group){ .stream = stream };
 }
 
-/* Reads up to @size bytes, of which @room can be written, and compares. */
+static void fault_in(unsigned long size)
+{
+	current->user_room = size;
+}
+
+/*
+ * Reads up to @size bytes, of which @room can be written, and compares. The others can
+ * be faulted in if @room is odd.
+ */
 static void read_and_compare(unsigned int size, unsigned int room, bool killed)
 {
+	bool provided = room % 2 && !killed;
 	static char want[CAPACITY], got[CAPACITY];
 	bool has_text = model.unread;
 	int n, expected;
 
 	current->faults = room < size;
 	current->user_room = room;
+	current->fault_in = provided ? fault_in : NULL;
 	current->killed_in_copy = killed;
 
-	expected = model_read(&model, want, min(size, room), killed);
+	expected = model_read(&model, want, provided ? size : min(size, room), killed);
 	if (!expected && size && has_text)
 		expected = -EFAULT;
 	n = bpf_stream_read(stream, got, size);
 	current->faults = false;
+	current->fault_in = NULL;
 	current->killed_in_copy = false;
 	current->killed = false;
 

@@ -323,6 +323,7 @@ unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigne
 	unsigned long n = len;
 
 	die_if(!access_ok(to, len));
+	die_if(!current->pagefault_disabled);
 	if (current->faults) {
 		n = min_t(unsigned long, len, current->user_room);
 		current->user_room -= n;
@@ -335,4 +336,13 @@ unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigne
 		current->killed = true;
 
 	return len - n;
+}
+
+unsigned long fault_in_subpage_writeable(char __user *buf, unsigned long size)
+{
+	die_if(current->pagefault_disabled || current->preempt_count);
+	if (current->fault_in)
+		current->fault_in(size);
+
+	return current->faults && current->user_room < size ? size - current->user_room : 0;
 }

@@ -461,6 +461,49 @@ static void test_fault(void)
 	put_last(stream);
 }
 
+static struct bpf_stream *faulting_stream;
+static char read_meanwhile[64];
+
+/* The page comes late: somebody else reads a byte meanwhile. */
+static void read_and_provide(unsigned long size)
+{
+	char *to = read_meanwhile + strlen(read_meanwhile);
+
+	current->faults = false;
+	current->fault_in = NULL;
+	bpf_stream_read(faulting_stream, to, 1);
+	current->faults = true;
+	current->fault_in = read_and_provide;
+	current->user_room = min_t(unsigned long, size, 4);
+}
+
+/* Pages are faulted in without the lock: each byte goes to one reader, in order. */
+static void test_fault_in(void)
+{
+	static const char want[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	struct bpf_stream *stream = new_stream();
+	unsigned int len = sizeof(want) - 1, first, second;
+	char buf[sizeof(want)] = {};
+
+	faulting_stream = stream;
+	memset(read_meanwhile, 0, sizeof(read_meanwhile));
+	write_text(stream, want, 10);
+	write_text(stream, want + 10, len - 10);
+	current->faults = true;
+	current->user_room = 3;
+	current->fault_in = read_and_provide;
+	first = bpf_stream_read(stream, buf, len);
+	current->fault_in = NULL;
+	current->faults = false;
+
+	second = strlen(read_meanwhile);
+	expect_eq(first + second, len);
+	expect(!memcmp(buf, "ABCEFGHJKMNOP", 13));
+	expect(!memcmp(read_meanwhile, "DIL", 3));
+	expect_eq(atomic_read(&stream->unread), 0);
+	put_last(stream);
+}
+
 /* A length may be more than there is from the buffer to the end of user space. */
 static void test_end_of_user_space(void)
 {
@@ -767,6 +810,7 @@ static const struct test tests[] = {
 	{ "without room a group is lost as a whole", test_group_no_room },
 	{ "a group that never fits takes little memory", test_group_too_big },
 	{ "a fault consumes nothing", test_fault },
+	{ "faulting in waits without the lock", test_fault_in },
 	{ "a length may reach beyond user space", test_end_of_user_space },
 	{ "signals and readers", test_signals },
 	{ "readers are woken when it is due", test_wakeups },

@@ -67,8 +67,6 @@
 /* Of uaccess.h: memory that a test makes up */
 bool shim_load(void *to, unsigned long from, unsigned int size);
 bool copy_from_kernel_nofault_allowed(const void *from, size_t size);
-#define pagefault_disable()	do { } while (0)
-#define pagefault_enable()	do { } while (0)
 #define kcsan_disable_current() do { } while (0)
 #define kcsan_enable_current() do { } while (0)
 #define __get_kernel_nofault(to, from, type, label)			\

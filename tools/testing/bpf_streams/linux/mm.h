@@ -26,6 +26,8 @@ void kfree(void *ptr);
 
 bool access_ok(const void __user *buf, unsigned long len);
 unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len);
-#define might_fault() do { } while (0)
+unsigned long fault_in_subpage_writeable(char __user *buf, unsigned long size);
+#define pagefault_disable() (current->pagefault_disabled++)
+#define pagefault_enable() (current->pagefault_disabled--)
 
 #endif /* _SHIM_LINUX_MM_H */

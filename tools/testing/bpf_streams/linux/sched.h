@@ -26,6 +26,8 @@ struct irq_work;
  * @killed_in_copy: it becomes so while text is copied to the user's buffer
  * @faults: only @user_room more bytes of the user's buffer can be written
  * @user_room: see @faults
+ * @fault_in: called to make @size more bytes writable, may do so; NULL: nothing does
+ * @pagefault_disabled: how often page faults were disabled
  * @user_end: where user space ends, NULL: beyond all buffers
  * @tape: called with all text that was copied, with the stream's lock held
  * @random: state of the thread's random numbers
@@ -39,6 +41,8 @@ struct task_struct {
 	bool killed_in_copy;
 	bool faults;
 	unsigned int user_room;
+	void (*fault_in)(unsigned long size);
+	int pagefault_disabled;
 	char *user_end;
 	void (*tape)(const void *text, unsigned int len);
 	u64 random;

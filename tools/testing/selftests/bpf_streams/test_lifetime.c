@@ -291,81 +291,30 @@ FIXTURE_TEARDOWN(stuck)
 	say_bpf__destroy(self->skel);
 }
 
-static void on_signal(int sig)
+TEST_F_TIMEOUT(stuck, reader_keeps_no_other_from_reading, 60)
 {
-}
+	struct stuck_reader *r = &self->reader;
+	char buf[4096];
+	int file;
 
-/* A process that reads, and exits with the error that this ends with */
-static pid_t start_reader(int fd)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-	char buf[16];
-	pid_t pid;
+	file = stream_open(self->fd, STDOUT, STREAM_NONBLOCK);
+	ASSERT_LE(0, file);
+	EXPECT_EQ(16, stream_read(self->fd, STDOUT, buf, 16));
+	EXPECT_EQ(r->want.len - 16, read(file, buf + 16, sizeof(buf) - 16));
+	EXPECT_EQ(0, memcmp(r->want.data, buf, r->want.len));
+	EXPECT_EQ(-1, read(file, buf, sizeof(buf)));
+	EXPECT_EQ(EAGAIN, errno);
+	close(file);
 
-	pid = fork();
-	if (pid)
-		return pid;
-	sigaction(SIGUSR1, &sa, NULL);
-	_exit(-stream_read(fd, STDOUT, buf, sizeof(buf)) & 0xff);
-}
-
-/* Waits until the process sleeps in bpf(2): false if it ended instead */
-static bool reader_sleeps(pid_t pid)
-{
-	siginfo_t info;
-
-	for (;; usleep(1000)) {
-		info.si_pid = 0;
-		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
-		    info.si_pid)
-			return false;
-		if (sleeps_in(pid, __NR_bpf))
-			return true;
-	}
-}
-
-TEST_F_TIMEOUT(stuck, reader_doesnt_make_others_unkillable, 60)
-{
-	int status;
-	pid_t pid;
-
-	pid = start_reader(self->fd);
-	ASSERT_LT(0, pid);
-	if (reader_sleeps(pid))
-		ASSERT_EQ(0, kill(pid, SIGKILL));
-	/* With the one that holds the stream still stuck */
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
-	EXPECT_TRUE(release_reader(&self->reader));
-}
-
-TEST_F_TIMEOUT(stuck, reader_makes_others_wait_until_a_signal, 60)
-{
-	int status;
-	pid_t pid;
-
-	pid = start_reader(self->fd);
-	ASSERT_LT(0, pid);
-	ASSERT_TRUE(reader_sleeps(pid));
-	ASSERT_EQ(0, kill(pid, SIGUSR1));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(EINTR, WEXITSTATUS(status));
-	EXPECT_TRUE(release_reader(&self->reader));
+	/* And nothing is left */
+	release_reader(r);
+	ASSERT_TRUE(r->joined);
+	EXPECT_EQ(0, r->got);
 }
 
 TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_unloading, 60)
 {
 	__u32 map = first_map_id(self->fd);
-	int status;
-	pid_t pid;
-
-	/* Another one waits for the stream, and is killed */
-	pid = start_reader(self->fd);
-	ASSERT_LT(0, pid);
-	if (reader_sleeps(pid))
-		ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 
 	say_bpf__destroy(self->skel);
 	self->skel = NULL;

@@ -10,6 +10,7 @@
 #include "streams_test.h"
 
 #define CGROUP		"/sys/fs/cgroup/bpf_streams"
+#define CHILD		CGROUP "/child"
 #define MAX_BYTES	"/proc/sys/kernel/bpf_streams_max_bytes"
 #define BYTES		"/proc/sys/kernel/bpf_streams_bytes"
 
@@ -43,6 +44,7 @@ static int fill(int fd, struct say_args *args)
 /* A process in a memory cgroup, which loads programs and then only waits */
 struct container {
 	pid_t pid;
+	bool in_child;		/* in a cgroup of its own, in the one of the test */
 	long reclaimable;	/* it takes that much of it before it waits */
 	int nr;
 	int progs[MAX_PROGS];	/* descriptors of ours */
@@ -65,7 +67,7 @@ static void load_and_wait(const struct container *c, int nr, int out)
 	__u32 id;
 	int fd;
 
-	if (!write_file(CGROUP "/cgroup.procs", "0"))
+	if (!write_file(c->in_child ? CHILD "/cgroup.procs" : CGROUP "/cgroup.procs", "0"))
 		_exit(1);
 	while (nr--) {
 		if (!say_load(&fd))
@@ -80,6 +82,16 @@ static void load_and_wait(const struct container *c, int nr, int out)
 	_exit(0);
 }
 
+/* The programs stay, as we have descriptors. */
+static void container_kill(struct container *c)
+{
+	if (c->pid <= 0)
+		return;
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+}
+
 static void container_end(struct container *c)
 {
 	int i;
@@ -87,11 +99,7 @@ static void container_end(struct container *c)
 	for (i = 0; i < c->nr; i++)
 		close(c->progs[i]);
 	c->nr = 0;
-	if (c->pid <= 0)
-		return;
-	kill(c->pid, SIGKILL);
-	waitpid(c->pid, NULL, 0);
-	c->pid = 0;
+	container_kill(c);
 }
 
 static bool container_start(struct container *c, int nr)
@@ -135,6 +143,7 @@ FIXTURE_SETUP(cgroup)
 FIXTURE_TEARDOWN(cgroup)
 {
 	container_end(&self->c);
+	rmdir(CHILD);
 	rmdir(CGROUP);
 }
 
@@ -286,6 +295,35 @@ TEST_F(cgroup, idle_pages_go_where_the_cgroup_is_reclaimed)
 	say_bpf__destroy(other);
 }
 
+static bool start_with_idle_page_in_child(struct container *c)
+{
+	write_file(CGROUP "/cgroup.subtree_control", "+memory");
+	c->in_child = true;
+	return !mkdir(CHILD, 0755) && container_start(c, 1) &&
+	       leave_idle_pages(c->progs[0]) >= getpagesize();
+}
+
+TEST_F(cgroup, idle_pages_go_where_the_parent_is_reclaimed)
+{
+	if (access(CGROUP "/memory.reclaim", F_OK))
+		SKIP(return, "no memory.reclaim");
+	ASSERT_TRUE(start_with_idle_page_in_child(&self->c));
+	write_number(CGROUP "/memory.reclaim", 64 * MIB);
+	EXPECT_EQ(0, memory_bytes(self->c.progs[0]));
+}
+
+TEST_F(cgroup, idle_pages_go_where_the_parent_inherited_them)
+{
+	if (access(CGROUP "/memory.reclaim", F_OK))
+		SKIP(return, "no memory.reclaim");
+	ASSERT_TRUE(start_with_idle_page_in_child(&self->c));
+	container_kill(&self->c);
+	wait_until(!rmdir(CHILD));
+	EXPECT_LE(getpagesize(), memory_bytes(self->c.progs[0]));
+	write_number(CGROUP "/memory.reclaim", 64 * MIB);
+	EXPECT_EQ(0, memory_bytes(self->c.progs[0]));
+}
+
 /* As after reading files: then all of the limit is used, and not needed. */
 TEST_F(cgroup, what_can_be_reclaimed_keeps_nobody_from_printing)
 {
@@ -324,6 +362,8 @@ TEST(all_streams_together_have_a_limit)
 	EXPECT_GE(limit / 512, args.accepted);
 	EXPECT_GE(limit, read_number(BYTES));
 	wait_until(!memory_bytes(idle_fd));
+	/* Who has little may have that. */
+	EXPECT_EQ(0, say_all(idle_fd, STDOUT, SAY_512, 8, NULL));
 	EXPECT_TRUE(write_number(MAX_BYTES, max));
 
 	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
