@@ -32,7 +32,9 @@
  *
  * A state that has been explored to its end needs none of that, unless its end
  * was to go round a loop that has not been: then all that may bound that loop has to be
- * as it is in the other state.
+ * as it is in the other state. The loop goes round to a state from which both come, so
+ * that is what was there by then: an iterator that each of them has made by itself since
+ * may have any reference.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -57,9 +59,41 @@ static u64 age_of_ref(u32 ref)
 	return (u64)ref << 32;
 }
 
+static u64 newest_age(const struct bpf_verifier_env *env)
+{
+	return age_of_ref(env->id_gen) | env->loop_id_gen;
+}
+
 static u64 next_call(struct bpf_verifier_env *env)
 {
-	return age_of_ref(env->id_gen) | ++env->loop_id_gen;
+	env->loop_id_gen++;
+	return newest_age(env);
+}
+
+/**
+ * bpf_loop_stamp - note when a state was kept
+ * @env: the verifier's environment
+ * @state: the state, for comparisons from now on
+ */
+void bpf_loop_stamp(const struct bpf_verifier_env *env, struct bpf_verifier_state *state)
+{
+	state->loop_stamp = newest_age(env);
+}
+
+/*
+ * When was the last state kept from which both come? Paths are followed one after another,
+ * so where the way to @cur began before @old was kept, it leads to both.
+ */
+static u64 parting(const struct bpf_verifier_state *old, const struct bpf_verifier_state *cur)
+{
+	const struct bpf_verifier_state *state;
+
+	for (state = cur->parent; state; state = state->parent) {
+		if (state->loop_stamp <= old->loop_stamp)
+			return state->loop_stamp;
+	}
+
+	return U64_MAX - 1;
 }
 
 /**
@@ -175,6 +209,12 @@ static struct loop_turn compare(const struct bpf_verifier_env *env,
 	return turn;
 }
 
+static bool uses_up(const struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+		    const struct bpf_verifier_state *cur)
+{
+	return old->curframe == cur->curframe && compare(env, old, cur).is_used;
+}
+
 /* Does a function that is running at both ends of the turn pass a may_goto of its own? */
 static bool passes_own_may_goto(const struct bpf_verifier_state *old,
 				const struct bpf_verifier_state *cur)
@@ -196,17 +236,24 @@ static bool passes_own_may_goto(const struct bpf_verifier_state *old,
  * @old: state at the turn's begin
  * @cur: state at its end, at the same instruction
  */
-bool bpf_loop_is_bounded(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
+			 const struct bpf_verifier_state *old,
 			 const struct bpf_verifier_state *cur)
 {
-	if (old->curframe == cur->curframe && compare(env, old, cur).is_used)
-		return true;
-	if (has_as_much_time(env, old, cur))
-		return false;
+	return uses_up(env, old, cur) || !has_as_much_time(env, old, cur);
+}
 
-	if (!passes_own_may_goto(old, cur))
+/**
+ * bpf_loop_note_turn - note what a loop relies on that is not followed any further
+ * @env: the verifier's environment
+ * @old: state at the turn's begin
+ * @cur: state at its end, that equals @old
+ */
+void bpf_loop_note_turn(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+			const struct bpf_verifier_state *cur)
+{
+	if (!uses_up(env, old, cur) && !passes_own_may_goto(old, cur))
 		env->relies_on_callees = true;
-	return true;
 }
 
 /**
@@ -220,7 +267,7 @@ bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
 			   const struct bpf_verifier_state *cur)
 {
 	return has_as_much_time(env, old, cur) &&
-	       compare(env, old, cur).oldest == U64_MAX;
+	       compare(env, old, cur).oldest > parting(old, cur);
 }
 
 /**

@@ -11,8 +11,12 @@ struct bpf_verifier_state;
 
 void bpf_loop_enter_func(struct bpf_verifier_env *env, struct bpf_func_state *callee);
 void bpf_loop_enter_call(struct bpf_verifier_env *env, struct bpf_func_state *caller);
-bool bpf_loop_is_bounded(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+void bpf_loop_stamp(const struct bpf_verifier_env *env, struct bpf_verifier_state *state);
+bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
+			 const struct bpf_verifier_state *old,
 			 const struct bpf_verifier_state *cur);
+void bpf_loop_note_turn(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
+			const struct bpf_verifier_state *cur);
 bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
 			   const struct bpf_verifier_state *old,
 			   const struct bpf_verifier_state *cur);

@@ -53,6 +53,31 @@ TEST_F(dead, address_of_a_function_may_be_loaded)
 	EXPECT_EQ(1, run(prog));
 }
 
+TEST_F(dead, callback_that_is_never_called_may_be_given)
+{
+	struct bpf_program *first = self->skel->progs.loops_not_at_all_first;
+	struct bpf_program *last = self->skel->progs.loops_not_at_all_last;
+
+	bpf_program__set_autoload(first, true);
+	bpf_program__set_autoload(last, true);
+	ASSERT_EQ(0, dead_bpf__load(self->skel));
+	EXPECT_EQ(0, run(first));
+	EXPECT_EQ(0, run(last));
+}
+
+TEST_F(dead, program_may_end_with_a_call_that_throws)
+{
+	struct bpf_program *prog = self->skel->progs.throws_in_the_end;
+
+	bpf_program__set_autoload(prog, true);
+	ASSERT_EQ(0, dead_bpf__load(self->skel));
+	EXPECT_EQ(0, run(prog));
+	self->skel->bss->how = 1;
+	EXPECT_EQ(5, run(prog));
+	self->skel->bss->how = 2;
+	EXPECT_EQ(5, run(prog));
+}
+
 static char log_buf[4096];
 
 /* The extension of that name, loaded for that function: 0 or an error */

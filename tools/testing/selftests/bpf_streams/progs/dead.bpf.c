@@ -69,6 +69,75 @@ int addresses(void *ctx)
 	return loops;
 }
 
+static __noinline long first_unused_callback(__u32 i, void *ctx)
+{
+	return 1;
+}
+
+static __noinline long last_unused_callback(__u32 i, void *ctx)
+{
+	return 1;
+}
+
+static __noinline int alive(__u64 value)
+{
+	sum += value;
+	return 0;
+}
+
+#define NO_TURN(callback)						\
+({									\
+	int loops;							\
+									\
+	asm volatile("r1 = 0; r2 = %[cb] ll; r3 = 0; r4 = 0;"		\
+		     "call %[bpf_loop]; %[loops] = r0;"			\
+		     : [loops] "=r"(loops)				\
+		     : [cb] "i"(callback), [bpf_loop] "i"(bpf_loop)	\
+		     : "r0", "r1", "r2", "r3", "r4", "r5", "memory");	\
+	loops;								\
+})
+
+/* The verifier knows that nothing is called, and removes what would be. */
+SEC("?syscall")
+int loops_not_at_all_first(void *ctx)
+{
+	int loops = NO_TURN(first_unused_callback);
+
+	return loops + alive(1);
+}
+
+SEC("?syscall")
+int loops_not_at_all_last(void *ctx)
+{
+	int err = alive(1);
+
+	return err + NO_TURN(last_unused_callback);
+}
+
+__u64 how;
+
+static __noinline void throw(void)
+{
+	bpf_throw(5);
+}
+
+/* What is behind the last call is removed, so that the program ends with it. */
+static __noinline void note_and_throw(void)
+{
+	sum++;
+	throw();
+}
+
+SEC("?tc")
+int throws_in_the_end(struct __sk_buff *skb)
+{
+	if (how == 1)
+		throw();
+	if (how == 2)
+		note_and_throw();
+	return 0;
+}
+
 __noinline int caught(__u64 cookie)
 {
 	return cookie + 1;

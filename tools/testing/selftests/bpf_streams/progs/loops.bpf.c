@@ -311,6 +311,85 @@ int ends_loop_beside_a_timer_callback(struct __sk_buff *skb)
 	return 0;
 }
 
+/* What is called has may_gotos, but no loop is around the calls. */
+static __noinline void count_to(__u64 max)
+{
+	__u64 i;
+
+	for (i = 0; i < max && can_loop; i++)
+		n++;
+}
+
+SEC("?tc")
+int ends_two_calls_beside_a_called_timer_callback(struct __sk_buff *skb)
+{
+	__u64 value = 0;
+	int key = 0;
+
+	set_timer();
+	timed(&timers, &key, &value);
+	count_to(skb->len);
+	count_to(skb->len);
+	return 0;
+}
+
+/* --- callbacks that are verified anew when they set themselves --- */
+
+static __noinline void use_iterator(void)
+{
+	int i;
+
+	bpf_for(i, 0, 10)
+		n += i;
+}
+
+static __noinline void use_callback(void)
+{
+	__u64 seen;
+
+	bpf_loop(10, callback, &seen, 0);
+	n += 1;
+}
+
+#define SETS_ITSELF(name, work)						\
+static int name(void *map, int *key, struct timed *t)			\
+{									\
+	work();								\
+	bpf_timer_set_callback(&t->timer, name);			\
+	return 0;							\
+}									\
+									\
+SEC("?tc")								\
+int ends_timer_callback_that_##name(struct __sk_buff *skb)		\
+{									\
+	struct timed *t = bpf_map_lookup_elem(&timers, &(int){ 0 });	\
+									\
+	if (!t)								\
+		return 1;						\
+	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);	\
+	bpf_timer_set_callback(&t->timer, name);			\
+	return 0;							\
+}
+
+SETS_ITSELF(uses_an_iterator, use_iterator)
+SETS_ITSELF(uses_a_callback, use_callback)
+
+/* --- a loop within which there are many ways --- */
+
+#define INNER	NEW(16) NEXT(16) DESTROY(16)
+#define INNER_5	INNER INNER INNER INNER INNER
+
+/* They differ in nothing but the references of iterators that are gone soon. */
+SEC("?syscall")
+__naked int ends_after_many_ways(void)
+{
+	asm volatile(NEW(8)
+		     "1:" NEXT(8) "if r0 == 0 goto 2f;"
+		     INNER_5 INNER_5 INNER_5 INNER_5 "goto 1b;"
+		     "2:" DESTROY(8) EXIT
+		     :: FUNCTIONS);
+}
+
 /* --- what one turn leaves to a later one --- */
 
 #define FAR	"0x100000"
