@@ -60,7 +60,8 @@ bootstrap() {
 	local dir=$1 codename=$2 options
 
 	mapfile -t options < <(apt_options)
-	mmdebstrap --mode=root --variant=apt --include="$PACKAGES" "${options[@]}" \
+	# with mounts of its own, which nobody has to undo if it is ended
+	unshare --mount mmdebstrap --mode=root --variant=apt --include="$PACKAGES" "${options[@]}" \
 		"$codename" "$dir/root" "$dir/debian.sources"
 }
 
