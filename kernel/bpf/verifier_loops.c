@@ -34,7 +34,7 @@
  * was to go round a loop that has not been: then all that may bound that loop has to be
  * as it is in the other state. The loop goes round to a state from which both come, so
  * that is what was there by then: an iterator that each of them has made by itself since
- * may have any reference.
+ * may have any reference. Functions must have passed as many may_gotos of their own, too.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -266,7 +266,7 @@ bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
 			   const struct bpf_verifier_state *old,
 			   const struct bpf_verifier_state *cur)
 {
-	return has_as_much_time(env, old, cur) &&
+	return has_as_much_time(env, old, cur) && !passes_own_may_goto(old, cur) &&
 	       compare(env, old, cur).oldest > parting(old, cur);
 }
 

@@ -55,7 +55,8 @@ static bool verdict_is_right(const char *name, int err)
 	if (begins(name, ENDS))
 		return !err;
 	if (begins(name, UNSAFE))
-		return err && strstr(log_buf, "math between map_value pointer and register");
+		return err && (strstr(log_buf, "math between map_value pointer and register") ||
+			       strstr(log_buf, "invalid access to map value"));
 
 	return begins(name, ENDLESS) && err &&
 	       (strstr(log_buf, "infinite loop detected") ||

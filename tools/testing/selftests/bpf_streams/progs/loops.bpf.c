@@ -351,6 +351,19 @@ static __noinline void use_callback(void)
 	n += 1;
 }
 
+#define SETS_CALLBACK(name, callback)					\
+SEC("?tc")								\
+int name(struct __sk_buff *skb)						\
+{									\
+	struct timed *t = bpf_map_lookup_elem(&timers, &(int){ 0 });	\
+									\
+	if (!t)								\
+		return 1;						\
+	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);	\
+	bpf_timer_set_callback(&t->timer, callback);			\
+	return 0;							\
+}
+
 #define SETS_ITSELF(name, work)						\
 static int name(void *map, int *key, struct timed *t)			\
 {									\
@@ -359,20 +372,88 @@ static int name(void *map, int *key, struct timed *t)			\
 	return 0;							\
 }									\
 									\
-SEC("?tc")								\
-int ends_timer_callback_that_##name(struct __sk_buff *skb)		\
-{									\
-	struct timed *t = bpf_map_lookup_elem(&timers, &(int){ 0 });	\
-									\
-	if (!t)								\
-		return 1;						\
-	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);	\
-	bpf_timer_set_callback(&t->timer, name);			\
-	return 0;							\
-}
+SETS_CALLBACK(ends_timer_callback_that_##name, name)
 
 SETS_ITSELF(uses_an_iterator, use_iterator)
 SETS_ITSELF(uses_a_callback, use_callback)
+
+static int sets_itself_elsewhere(void *map, int *key, struct timed *t);
+
+static __noinline int set_elsewhere(struct timed *t)
+{
+	return bpf_timer_set_callback(&t->timer, sets_itself_elsewhere);
+}
+
+static int sets_itself_elsewhere(void *map, int *key, struct timed *t)
+{
+	use_iterator();
+	set_elsewhere(t);
+	return 0;
+}
+
+SETS_CALLBACK(ends_timer_callback_that_is_set_elsewhere, sets_itself_elsewhere)
+
+/* What is verified a second time meanwhile must not hide the first from itself. */
+#define SET_ITSELF(name) "r1 = r6; r1 += 8; r2 = %[" #name "] ll; call %[bpf_timer_set_callback];"
+
+static __naked __noinline int renews_iterator(void)
+{
+	asm volatile("r6 = r3; .rept 120; r0 = 0; .endr;"
+		     "1:" NEW(8) "r0 = 0;" NEXT(8) "if r0 == 0 goto 2f;" DESTROY(8) "goto 1b;"
+		     "2:" DESTROY(8) SET_ITSELF(renews_iterator) EXIT
+		     :: FUNCTIONS, [renews_iterator] "i"(renews_iterator),
+			[bpf_timer_set_callback] "i"(bpf_timer_set_callback));
+}
+
+SETS_CALLBACK(endless_timer_callback_that_renews_its_iterator, renews_iterator)
+
+#define FAR	"0x100000"
+
+static __naked __noinline int moves_far(void)
+{
+	asm volatile("r6 = r3; r7 = 0; .rept 120; r0 = 0; .endr;" NEW(8)
+		     "1: r0 = 0;" NEXT(8) "if r0 == 0 goto 2f;"
+		     "r2 = %[n] ll; r2 += r7; r0 = 0; *(u8 *)(r2 + 0) = r0; r7 = " FAR "; goto 1b;"
+		     "2:" DESTROY(8) SET_ITSELF(moves_far) EXIT
+		     :: FUNCTIONS, [moves_far] "i"(moves_far), [n] "i"(&n),
+			[bpf_timer_set_callback] "i"(bpf_timer_set_callback));
+}
+
+SETS_CALLBACK(unsafe_timer_callback_that_sets_itself, moves_far)
+
+/* --- one way with a may_goto of its own, and one with that of a callback --- */
+
+static __naked __noinline int timed_too(void)
+{
+	asm volatile(MAY_GOTO(1f) "r1 = 1; *(u64 *)(r3 + 0) = r1; 1:" EXIT ::);
+}
+
+static __naked __noinline int two_ways(void)
+{
+	asm volatile("r1 = 1; *(u64 *)(r10 - 16) = r1;" NEW(8)
+		     "1: r0 = 0;" NEXT(8) "if r0 == 0 goto 3f;" DESTROY(8)
+		     RANDOM "if r0 != 0 goto 2f;"
+		     MAY_GOTO(4f) ".rept 12; r0 = 0; .endr; r1 = 0; goto 5f;"
+		     "2: r1 = 0; *(u64 *)(r10 - 16) = r1; r2 = 0; r3 = r10; r3 += -16;"
+		     "call %[timed_too]; r1 = *(u64 *)(r10 - 16); if r1 == 0 goto 4f;"
+		     "r0 = 0; r1 = 0;"
+		     "5:" NEW(8) "goto 1b;"
+		     "3:" DESTROY(8)
+		     "4:" EXIT
+		     :: FUNCTIONS, [timed_too] "i"(timed_too));
+}
+
+SEC("?tc")
+int endless_calls_of_a_timer_callback_on_one_way(struct __sk_buff *skb)
+{
+	struct timed *t = bpf_map_lookup_elem(&timers, &(int){ 0 });
+
+	if (!t)
+		return 1;
+	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&t->timer, timed_too);
+	return two_ways();
+}
 
 /* --- a loop within which there are many ways --- */
 
@@ -391,8 +472,6 @@ __naked int ends_after_many_ways(void)
 }
 
 /* --- what one turn leaves to a later one --- */
-
-#define FAR	"0x100000"
 
 /*
  * The ways through the callback are followed in the order of their numbers. When the
