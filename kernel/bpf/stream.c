@@ -68,9 +68,10 @@
  * ----------------
  *
  * A page of a reader's buffer may be somebody's to provide who never does (userfaultfd,
- * FUSE). No other reader is to wait for that. So with stream.lock held page faults are
- * disabled, what does not fit is left where it is, and the page is faulted in without
- * the lock. Other readers may get text meanwhile.
+ * FUSE). No other reader is to wait for that. So page faults are disabled with
+ * stream.lock held: a message that cannot be copied is left where it is, and its pages
+ * are faulted in without the lock. If another reader gets the message meanwhile, reading
+ * ends (stream.reads): what a reader gets at a time is in order.
  *
  * Memory barriers
  * ---------------
@@ -391,7 +392,9 @@ static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
  * @buf: the user's buffer
  * @len: its size
  * @copied: how much of it was filled
- * @missing: how much more was to be, when that failed
+ * @missing: how much could not be copied
+ * @may_split: of that, nor could it be faulted in whole
+ * @reads: stream.reads when the lock was released
  * @consumed: text that was copied and is still charged
  * @freed: records that were read to their end
  */
@@ -400,6 +403,8 @@ struct stream_reading {
 	unsigned int len;
 	unsigned int copied;
 	unsigned int missing;
+	bool may_split;
+	unsigned int reads;
 	unsigned int consumed;
 	struct bpf_stream_freed freed;
 };
@@ -408,10 +413,8 @@ struct stream_reading {
 static __always_inline unsigned int stream_copy_out(struct stream_reading *r,
 						    const char *text, unsigned int len)
 {
-	unsigned int n;
+	unsigned int n = len - __copy_to_user_inatomic(r->buf + r->copied, text, len);
 
-	r->missing = __copy_to_user_inatomic(r->buf + r->copied, text, len);
-	n = len - r->missing;
 	r->copied += n;
 	return n;
 }
@@ -435,13 +438,31 @@ static __always_inline void stream_consume(struct bpf_stream *stream, struct str
 /* Ends the line that was read last, for a group to begin one. */
 static noinline bool stream_end_line(struct bpf_stream *stream, struct stream_reading *r)
 {
-	if (!stream_copy_out(r, "\n", 1))
+	if (!stream_copy_out(r, "\n", 1)) {
+		r->missing = 1;
 		return false;
+	}
 
 	stream->mid_line = false;
 	guard(preempt)();
 	stream_count_written(stream, 0, 1);
 	return true;
+}
+
+/* Only @n of @todo bytes could be copied. */
+static noinline bool stream_read_part(struct bpf_stream *stream, struct stream_reading *r,
+				      struct bpf_stream_rec *rec, unsigned int n,
+				      unsigned int todo)
+{
+	if (!r->may_split) {
+		r->copied -= n;
+		n = 0;
+	}
+	if (n)
+		stream_consume(stream, r, rec, n);
+	r->missing = todo - n;
+
+	return false;
 }
 
 /* Return: false if there is nothing to read, or the buffer cannot be written to. */
@@ -457,10 +478,11 @@ static bool stream_read_next(struct bpf_stream *stream, struct stream_reading *r
 
 	todo = min(rec->len - stream->consumed, r->len - r->copied);
 	n = stream_copy_out(r, rec->text + stream->consumed, todo);
-	if (n)
-		stream_consume(stream, r, rec, n);
+	if (unlikely(n < todo))
+		return stream_read_part(stream, r, rec, n, todo);
 
-	return n == todo;
+	stream_consume(stream, r, rec, todo);
+	return true;
 }
 
 /* How much is read until writers can tell. */
@@ -495,26 +517,32 @@ static int stream_copy_all(struct bpf_stream *stream, struct stream_reading *r)
 
 static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
 {
-	int err;
+	int err = 0;
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;
+	if (unlikely(r->copied && r->reads != stream->reads))
+		goto unlock;
 
 	pagefault_disable();
 	err = stream_copy_all(stream, r);
 	pagefault_enable();
 	stream_settle(stream, r);
 	bpf_stream_free_end(stream, &r->freed);
+	r->reads = ++stream->reads;
+unlock:
 	mutex_unlock(&stream->lock);
-
 	return err;
 }
 
-/* Has anything of what copying stopped at been faulted in? */
-static bool stream_fault_in(const struct stream_reading *r)
+/* Return: whether any of what is missing has been faulted in. */
+static bool stream_fault_in(struct stream_reading *r)
 {
+	size_t left = fault_in_subpage_writeable(r->buf + r->copied, r->missing);
+
 	cond_resched();
-	return fault_in_subpage_writeable(r->buf + r->copied, r->missing) < r->missing;
+	r->may_split = left;
+	return left < r->missing;
 }
 
 /*

@@ -78,6 +78,7 @@ struct bpf_stream_cpu {
  * @backlog: records taken from @log, oldest first
  * @consumed: bytes of the first backlog record that were read already
  * @mid_line: what was read last is not a newline
+ * @reads: how often @lock was held to read
  * @refs: references, the program's being one
  */
 struct bpf_stream {
@@ -96,6 +97,7 @@ struct bpf_stream {
 	struct mutex lock ____cacheline_aligned_in_smp;
 	struct llist_node *backlog;
 	unsigned int consumed;
+	unsigned int reads;
 	bool mid_line;
 	refcount_t refs;
 };

@@ -27,7 +27,6 @@ static struct bpf_bprintf_buffers base_bufs __aligned(8);
 #define WARN_ONCE(cond, ...)	((cond) ? (shim_bug(#cond, __FILE__, __LINE__), true) : false)
 #undef WARN_ON_ONCE
 #define WARN_ON_ONCE(cond)	WARN_ONCE(cond)
-#define clamp(x, low, high)	min(max(x, low), high)
 #define do_div(n, base)						\
 ({								\
 	unsigned long long *__n = &(n);				\

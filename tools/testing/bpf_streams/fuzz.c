@@ -145,9 +145,9 @@ static void do_commit(void)
 	group = (struct bpf_stream_group){ .stream = stream };
 }
 
-static void fault_in(unsigned long size)
+static void fault_in(char *buf, unsigned long size)
 {
-	current->user_room = size;
+	current->user_room = buf + size;
 }
 
 /*
@@ -162,7 +162,7 @@ static void read_and_compare(unsigned int size, unsigned int room, bool killed)
 	int n, expected;
 
 	current->faults = room < size;
-	current->user_room = room;
+	current->user_room = got + min(room, size);
 	current->fault_in = provided ? fault_in : NULL;
 	current->killed_in_copy = killed;
 

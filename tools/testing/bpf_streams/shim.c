@@ -318,19 +318,26 @@ bool access_ok(const void __user *buf, unsigned long len)
 	return !end || ((unsigned long)buf <= end && len <= end - (unsigned long)buf);
 }
 
+/* How many of @len bytes can be written to? */
+static unsigned long writable(const char *buf, unsigned long len)
+{
+	if (!current->faults)
+		return len;
+	if (buf >= current->user_room)
+		return 0;
+
+	return min_t(unsigned long, len, current->user_room - buf);
+}
+
 unsigned long __copy_to_user_inatomic(void __user *to, const void *from, unsigned long len)
 {
-	unsigned long n = len;
+	unsigned long n = writable(to, len);
 
 	die_if(!access_ok(to, len));
 	die_if(!current->pagefault_disabled);
-	if (current->faults) {
-		n = min_t(unsigned long, len, current->user_room);
-		current->user_room -= n;
-	}
 
 	memcpy(to, from, n);
-	if (current->tape)
+	if (current->tape && (n == len || current->may_split))
 		current->tape(from, n);
 	if (current->killed_in_copy)
 		current->killed = true;
@@ -342,7 +349,8 @@ unsigned long fault_in_subpage_writeable(char __user *buf, unsigned long size)
 {
 	die_if(current->pagefault_disabled || current->preempt_count);
 	if (current->fault_in)
-		current->fault_in(size);
+		current->fault_in(buf, size);
 
-	return current->faults && current->user_room < size ? size - current->user_room : 0;
+	current->may_split = writable(buf, size) < size;
+	return size - writable(buf, size);
 }

@@ -317,8 +317,9 @@ static void read_some(struct reader *r)
 	int n;
 
 	current->faults = !shim_random(16);
-	current->user_room = shim_random(64);
+	current->user_room = buf + shim_random(64);
 	current->killed_in_copy = !shim_random(64);
+	current->may_split = false;
 
 	n = bpf_stream_read(stream, buf, size);
 	expect(n <= (int)size);

@@ -55,6 +55,7 @@
 	__a < __b ? __b : __a;						\
 })
 
+#define clamp(n, low, high)	min(max(n, low), high)
 #define DIV_ROUND_UP(n, d)	__KERNEL_DIV_ROUND_UP(n, d)
 
 /* Of math64.h, bits.h, bitops.h, unaligned.h, and what lib/hexdump.c has */

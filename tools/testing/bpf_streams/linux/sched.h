@@ -24,10 +24,11 @@ struct irq_work;
  * @signal: a signal is pending
  * @killed: that signal is fatal
  * @killed_in_copy: it becomes so while text is copied to the user's buffer
- * @faults: only @user_room more bytes of the user's buffer can be written
+ * @faults: the user's buffer can only be written to before @user_room
  * @user_room: see @faults
- * @fault_in: called to make @size more bytes writable, may do so; NULL: nothing does
+ * @fault_in: called to make @size bytes from @buf writable, may do so; NULL: nothing does
  * @pagefault_disabled: how often page faults were disabled
+ * @may_split: not all could be faulted in, so that what is copied in part is consumed
  * @user_end: where user space ends, NULL: beyond all buffers
  * @tape: called with all text that was copied, with the stream's lock held
  * @random: state of the thread's random numbers
@@ -40,9 +41,10 @@ struct task_struct {
 	bool killed;
 	bool killed_in_copy;
 	bool faults;
-	unsigned int user_room;
-	void (*fault_in)(unsigned long size);
+	char *user_room;
+	void (*fault_in)(char *buf, unsigned long size);
 	int pagefault_disabled;
+	bool may_split;
 	char *user_end;
 	void (*tape)(const void *text, unsigned int len);
 	u64 random;
