@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The BPF instruction may_goto, with which a program bounds its loops. The
- * design is explained in kernel/bpf/may_goto.c.
+ * The BPF instruction may_goto, with which a program bounds its loops
+ *
+ * The design is described in kernel/bpf/may_goto.c.
  */
 #ifndef _LINUX_BPF_MAY_GOTO_H
 #define _LINUX_BPF_MAY_GOTO_H
@@ -11,12 +12,12 @@
 struct bpf_insn;
 struct bpf_prog;
 
-/* may_gotos after which a run is looked at first, at the latest */
+/* Maximum number of may_gotos before the first check of a run */
 #define BPF_MAY_GOTO_FIRST 256
 
 DECLARE_PER_CPU(int, bpf_may_goto_left);
 
-/* Have the next may_goto look at the clock. */
+/* Make the next may_goto check the clock. */
 static inline void bpf_may_goto_tick(void)
 {
 	if (IS_ENABLED(CONFIG_BPF_STREAMS) && IS_ENABLED(CONFIG_BPF_JIT))
@@ -27,7 +28,7 @@ int bpf_may_goto_stack(const struct bpf_prog *prog, unsigned int stack_depth);
 int bpf_may_goto_expand(const struct bpf_prog *prog, const struct bpf_insn *insn,
 			unsigned int stack_depth, struct bpf_insn *buf);
 
-/* What the JIT calls, see there. */
+/* Called by code that the JIT generates */
 int arch_bpf_may_goto(void);
 int bpf_may_goto_check(void);
 

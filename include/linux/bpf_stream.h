@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * BPF standard streams: what the rest of the kernel sees of them.
+ * BPF standard streams: interface for the rest of the kernel
  *
- * The design is explained in kernel/bpf/stream.c, the use in
+ * The design is described in kernel/bpf/stream.c, the use in
  * Documentation/bpf/bpf_streams.rst.
  */
 #ifndef _LINUX_BPF_STREAM_H
@@ -23,22 +23,22 @@ struct pt_regs;
 struct seq_file;
 union bpf_attr;
 
-/* The numbers are those of BPF_STREAM_STDOUT and BPF_STREAM_STDERR. */
+/* The values are those of BPF_STREAM_STDOUT and BPF_STREAM_STDERR. */
 enum bpf_stream_id {
 	BPF_STDOUT = 1,
 	BPF_STDERR = 2,
 };
 
 /**
- * struct bpf_stream_group - messages that are to appear as one group
- * @stream: where they go, NULL if the program has no streams
+ * struct bpf_stream_group - messages that appear as one group
+ * @stream: the stream, or NULL if the program has no streams
  * @first: newest of the collected records
  * @last: oldest of the collected records
- * @bytes: text in all messages, collected or lost
+ * @bytes: text of all messages, collected or lost
  * @msgs: number of all messages, collected or lost
- * @err: why a message was lost, or 0
+ * @err: first error, or 0
  *
- * Lives on the stack of the one context that fills it, see bpf_stream_stage().
+ * On the stack of the context that fills it, see bpf_stream_stage().
  */
 struct bpf_stream_group {
 	struct bpf_stream *stream;
@@ -50,13 +50,12 @@ struct bpf_stream_group {
 };
 
 /**
- * typedef bpf_frame_fn - what is done with a frame of the stack
- * @cookie: of whoever walks the stack
+ * typedef bpf_frame_fn - visit a stack frame
+ * @cookie: passed by the caller of arch_bpf_walk_frames()
  * @addr: address in the function
- * @at_ip: it is that of the next instruction of a function that was interrupted,
- *	   not that to which a call returns
+ * @at_ip: it is the address of an interrupted instruction, not a return address
  *
- * Return: true to go on with the next frame, outwards.
+ * Return: true to continue with the next outer frame.
  */
 typedef bool (*bpf_frame_fn)(void *cookie, unsigned long addr, bool at_ip);
 
@@ -181,10 +180,10 @@ static inline void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off
 
 /**
  * bpf_stream_printk - add a message to a group that is being staged
- * @ss: name of the group, as given to bpf_stream_stage()
- * @...: format as of printk() and its arguments
+ * @ss: name of the group, as passed to bpf_stream_stage()
+ * @...: format of printk() and its arguments
  *
- * Text beyond the length of the format buffer, MAX_BPRINTF_BUF, is cut off.
+ * The text is truncated to the size of the format buffer, MAX_BPRINTF_BUF.
  *
  * Context: Any, NMI included.
  * Return: 0 or a negative error, which makes the group fail as a whole.
@@ -192,11 +191,11 @@ static inline void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off
 #define bpf_stream_printk(ss, ...) bpf_stream_stage_printk(&(ss), __VA_ARGS__)
 
 /**
- * bpf_stream_dump_stack - add where we are to a group that is being staged
- * @ss: name of the group, as given to bpf_stream_stage()
+ * bpf_stream_dump_stack - add a stack trace to a group that is being staged
+ * @ss: name of the group, as passed to bpf_stream_stage()
  *
- * Adds the CPU, the effective user ID, the task and every frame of the stack,
- * those of BPF functions with their source line.
+ * Adds the CPU, the effective user ID, the task and each stack frame, with source
+ * lines for BPF functions.
  *
  * Context: Any, NMI included.
  * Return: 0 or a negative error, which makes the group fail as a whole.
@@ -204,19 +203,19 @@ static inline void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off
 #define bpf_stream_dump_stack(ss) bpf_stream_stage_dump_stack(&(ss), NULL)
 
 /**
- * bpf_stream_stage - print a group of messages that nothing can interleave
- * @ss: name of the group for bpf_stream_printk() and the like within @body
- * @prog: program to whose stream the group goes
- * @stream_id: BPF_STDOUT or BPF_STDERR
+ * bpf_stream_stage - print a group of messages that is not interleaved
+ * @ss: name of the group, for bpf_stream_printk() and others within @body
+ * @prog: main program
+ * @stream_id: the program's stream, BPF_STDOUT or BPF_STDERR
  * @body: expression that prints, usually a statement expression
  *
- * The messages are kept aside and appear in the stream together, in order, or
- * not at all: if any of them could not be recorded or the group does not fit,
- * every one is counted as dropped.
+ * The messages are collected and appear in the stream together, in order, or not at
+ * all: if one of them cannot be recorded or the group does not fit, all are counted
+ * as dropped.
  *
  * Context: Any, NMI included. The caller keeps @prog alive.
- * Return: 0, -ENOENT without such a stream, -EBUSY without a format buffer,
- *         -ENOMEM, or -ENOSPC if the stream is full.
+ * Return: 0; -ENOENT if the stream does not exist; -EBUSY if no format buffer is
+ *         free; -ENOMEM if no page is available; -ENOSPC if the stream is full.
  */
 #define bpf_stream_stage(ss, prog, stream_id, body)		\
 ({								\

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Resilient queued spin locks: spin locks that give up rather than deadlock.
+ * Resilient queued spin locks: spin locks that fail rather than deadlock
  *
- * The design is explained in kernel/bpf/rqspinlock.c. The functions that BPF
- * programs call are in kernel/bpf/res_spin_lock.c.
+ * The design is described in kernel/bpf/rqspinlock.c. The kfuncs for BPF programs
+ * are in kernel/bpf/res_spin_lock.c.
  */
 #ifndef _LINUX_RQSPINLOCK_H
 #define _LINUX_RQSPINLOCK_H
@@ -43,15 +43,15 @@ struct rqspinlock {
 
 #define RQSPINLOCK_LOCKED 1
 
-/* Locks of a CPU that take part in the search for deadlocks */
+/* Locks of a CPU that are considered for deadlock detection */
 #define RQSPINLOCK_NR_HELD 31
 
 /**
  * struct rqspinlock_held - the locks that a CPU holds or is about to take
- * @nr: how many there are, including those that the table has no room for
- * @waits: waits for a lock that have begun so far
+ * @nr: their number, including those for which the table has no room
+ * @waits: number of waits for a lock that have begun so far
  * @locks: their addresses, in the order in which they were taken; with
- *	   %RQSPINLOCK_WAITING added as long as the CPU waits for the lock
+ *	   %RQSPINLOCK_WAITING added while the CPU waits for the lock
  */
 struct rqspinlock_held {
 	unsigned int nr;
@@ -71,8 +71,8 @@ static inline void res_spin_lock_init(struct rqspinlock *lock)
 }
 
 /*
- * Whoever interrupts us counts up and down again while we look. It must not see what
- * an earlier lock left in the entry.
+ * A context that interrupts this one restores @nr before it returns. It must not observe
+ * a stale entry of an earlier lock.
  */
 static __always_inline void rqspinlock_push(struct rqspinlock *lock)
 {
@@ -103,16 +103,16 @@ static __always_inline void rqspinlock_pop(void)
  * Locks are released in the reverse of the order in which they were taken.
  *
  * Context: Any, NMI included, with preemption disabled.
- * Return: 0 with the lock held; without it -EDEADLK if this CPU holds it already,
- *	   if its holder waits for a lock that this CPU holds, or if this is an NMI
- *	   that interrupted the CPU while it was changing a queue; -ETIMEDOUT if the
- *	   lock could not be had within 250 ms.
+ * Return: 0 with the lock held; -EDEADLK if this CPU already holds the lock, if its
+ *	   holder waits for a lock that this CPU holds, or if this is an NMI that
+ *	   interrupted this CPU while it was changing a queue; -ETIMEDOUT if the lock
+ *	   was not available within 250 ms.
  */
 static __always_inline int __must_check res_spin_lock(struct rqspinlock *lock)
 {
 	int free = 0;
 
-	/* First: an NMI that finds the lock taken must find out by whom. */
+	/* Before taking it: an NMI that finds the lock held must find it listed. */
 	rqspinlock_push(lock);
 	if (likely(atomic_try_cmpxchg_acquire(&lock->val, &free, RQSPINLOCK_LOCKED)))
 		return 0;
@@ -128,7 +128,7 @@ static __always_inline int __must_check res_spin_lock(struct rqspinlock *lock)
  */
 static __always_inline void res_spin_unlock(struct rqspinlock *lock)
 {
-	/* Who cannot queue need not have atomic stores of bytes either. */
+	/* Without queued spin locks, byte stores may not be atomic either. */
 	if (IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
 		smp_store_release(&lock->locked, 0); /* pairs with the acquire of the next */
 	else
@@ -191,7 +191,7 @@ static __always_inline void raw_res_spin_unlock(struct rqspinlock *lock)
 /**
  * raw_res_spin_unlock_irqrestore - undo raw_res_spin_lock_irqsave()
  * @lock: the lock, which must be the one taken last
- * @flags: what raw_res_spin_lock_irqsave() has set
+ * @flags: set by raw_res_spin_lock_irqsave()
  */
 #define raw_res_spin_unlock_irqrestore(lock, flags)		\
 do {								\

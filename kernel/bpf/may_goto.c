@@ -1,66 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The BPF instruction may_goto: loops that end in any case
+ * The BPF instruction may_goto: bounded loops
  *
- * may_goto jumps out of a loop once the program has looped for too long. How
- * that is found out depends on the JIT.
+ * may_goto jumps out of a loop if the program has looped for too long. How this
+ * is determined depends on the JIT.
  *
  * By time
  * -------
  *
- * A JIT that says bpf_jit_supports_may_goto() compiles the instruction to
+ * A JIT for which bpf_jit_supports_may_goto() is true compiles the instruction to
  *
  *	if (--bpf_may_goto_left < 0 && bpf_may_goto_check() < 0)
  *		goto target;
  *
- * bpf_may_goto_left is per CPU and shared by all programs, so that sooner or
- * later one of the loops that a program nests looks at the clock, however short
- * each of them is, and whether they are in one function or in many.
+ * bpf_may_goto_left is per CPU and shared by all programs. So one of several nested
+ * loops will check the clock, even if each of them is short, and whether they are in
+ * one function or in many.
  *
- * Loops differ in speed, by far: one turn can be an instruction or a call of
- * bpf_loop() that takes a second. So the next may_goto looks at the clock after
- * each tick of the timer that interrupts the kernel, and after no more than
- * BPF_MAY_GOTO_FIRST may_gotos of a run, as there are no ticks while interrupts
- * are disabled and on CPUs that run without (nohz_full). Where a batch took long
- * the next one is a single may_goto; where it did not, they grow, up to
- * BPF_MAY_GOTO_BATCH. What is promised follows: a run is over at the first
- * may_goto that it comes to after BPF_MAY_GOTO_NS and a tick; without ticks
- * the time counts from its 256th may_goto.
+ * The speed of loops varies: an iteration can be one instruction or a call of
+ * bpf_loop() that takes a second. So the clock is checked by the next may_goto after
+ * each timer tick, and after at most BPF_MAY_GOTO_FIRST may_gotos of a run, as there
+ * are no ticks while interrupts are disabled and on nohz_full CPUs. A batch that took
+ * long is followed by a single may_goto; otherwise batches grow up to
+ * BPF_MAY_GOTO_BATCH. As a result, a run is terminated at the first may_goto that it
+ * reaches after BPF_MAY_GOTO_NS and a tick; without ticks the time is measured from
+ * the 256th may_goto on.
  *
- * A program may loop for BPF_MAY_GOTO_NS in one run. The run's clock tells when
- * the run was checked first, or that its time is over. It is a slot in the
- * stack frame of the function that the kernel has called: the main program, a
- * callback of a timer or a work item, or the exception callback. Those have
- * bpf_prog_aux.may_goto_clock set; the verifier reserves the slot below the
- * rest of their stack, and the JIT clears it on entry. The check finds it by
- * walking the stack. Other callbacks and subprograms run on the time of their
- * caller. Clocks further out are not touched: an interrupted function may not
- * have set up its frame yet.
+ * A program may loop for BPF_MAY_GOTO_NS in one run. The clock of the run is the time
+ * of its first check, or says that the time is over. It is a slot in the stack frame
+ * of the function that the kernel has called: the main program, the callback of a
+ * timer or a work item, or the exception callback. These functions have
+ * bpf_prog_aux.may_goto_clock set. The verifier reserves the slot below the rest of
+ * their stack, and the JIT clears it on entry. The check finds it by walking the
+ * stack. Other callbacks and subprograms use the clock of their caller. Clocks of
+ * outer runs are not accessed, as an interrupted function may not have set up its
+ * frame yet.
  *
- * To walk the stack takes some thousand instructions, so that a CPU does it no more
- * than once in BPF_MAY_GOTO_WALK_NS, unless the time of a run is over.
+ * Walking the stack takes some thousand instructions, so a CPU does it at most once
+ * in BPF_MAY_GOTO_WALK_NS, unless the time of a run is over.
  *
- * A run that is within another, as those of tracing programs are, could always be
- * the one to check. So it gets small batches of changing size, for the other to
- * be checked by chance, and each of its checks walks the stack.
+ * If a run is nested in another, as that of a tracing program, it could be the nested
+ * one that is checked each time. So it gets small batches of varying size, such that
+ * the outer run is checked eventually, and each of its checks walks the stack. An
+ * asynchronous callback that is called in a loop of its own program is a nested run,
+ * too: the loop is terminated, but later than after BPF_MAY_GOTO_NS.
  *
- * When time is over the CPU gets no new batch, so that all may_gotos of the run
- * go the slow way and jump, until some other program takes a batch. Functions
- * that are called after that still get a few iterations, as programs may depend
- * on their loops to be entered, but only if they are deeper in the stack than
- * any before: the clock, being over, tells how deep that was. So there is an end
- * to it, whatever calls them how often.
+ * When the time is over the CPU gets no new batch. All may_gotos of the run then take
+ * the slow path and jump, until another program takes a batch. Functions that are
+ * called after that still get a few iterations, as programs may depend on their loops
+ * being entered, but only if they are deeper in the stack than any before, which is
+ * recorded in the clock. This bounds the total, however often they are called.
  *
- * If the stack cannot be unwound as far as to a clock there is a count instead:
- * a CPU passes no more than BPF_MAX_LOOPS in a row without finding one.
+ * If no clock is found on the stack, may_gotos are counted: a CPU passes at most
+ * BPF_MAX_LOOPS in a row without finding one.
  *
  * By count
  * --------
  *
- * Elsewhere the verifier expands the instruction to a countdown from
- * BPF_MAX_LOOPS in the function's stack frame. When it comes to its end that is
- * reported once, by a call in the midst of the code: all registers that it may
- * change are saved before.
+ * Without support of the JIT the verifier expands the instruction to a countdown from
+ * BPF_MAX_LOOPS in the function's stack frame. When it reaches its end, a call reports
+ * it once. Registers that this call may clobber are saved first.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_may_goto.h>
@@ -77,19 +76,19 @@
 
 #define BPF_MAY_GOTO_NS (NSEC_PER_SEC / 4)
 
-/* may_gotos that a CPU passes between two checks, at most */
+/* Maximum number of may_gotos between two checks of a CPU */
 #define BPF_MAY_GOTO_BATCH 65536
 
-/* How much larger a batch is than one that took little time */
+/* Factor between a batch that took little time and the next */
 #define BPF_MAY_GOTO_GROWTH 16
 
-/* Time between two walks of the stack; a batch that takes longer is too large */
+/* Minimum time between two stack walks; a batch that takes longer is too large */
 #define BPF_MAY_GOTO_WALK_NS NSEC_PER_MSEC
 
-/* The same, for a function that is called when the time is over */
+/* Size of a batch for a function that is called when the time is over */
 #define BPF_MAY_GOTO_GRACE 16
 
-/* At most so many for a run within another */
+/* Maximum size of a batch for a nested run */
 #define BPF_MAY_GOTO_NESTED 1024
 
 DEFINE_PER_CPU(int, bpf_may_goto_left);
@@ -112,19 +111,19 @@ static void may_goto_report(const struct bpf_prog *prog)
 
 static void may_goto_report_caller(void)
 {
-	/* Where the unwinder guesses, the program may be one that is about to go. */
+	/* If the unwinder guesses, the program may be one that is being freed. */
 	guard(rcu)();
 	may_goto_report(bpf_prog_find_from_stack());
 }
 
 /**
  * struct may_goto_run - a run of a program, as found on the stack
- * @main: the program's main part
- * @clock: never checked (0), time of the first check, or if negative the lowest
- *	   frame that has looped when the time was over already
+ * @main: aux of the main program
+ * @clock: 0 if never checked; the time of the first check; or, if negative, the lowest
+ *	   frame that has looped after the time was over
  * @frame: of the innermost function
- * @now: the time
- * @nested: there is another run around this one
+ * @now: the current time
+ * @nested: this run is nested in another
  */
 struct may_goto_run {
 	const struct bpf_prog_aux *main;
@@ -134,13 +133,13 @@ struct may_goto_run {
 	bool nested;
 };
 
-/* Starts the clock if need be. */
+/* Start the clock unless it is running. */
 static bool may_goto_has_time(s64 *clock, s64 now)
 {
 	if (!*clock)
 		*clock = now;
 
-	/* The times of two CPUs may differ a little. */
+	/* Signed, as the times of two CPUs may differ slightly. */
 	return now - *clock < (s64)BPF_MAY_GOTO_NS;
 }
 
@@ -178,7 +177,7 @@ static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 	return true;
 }
 
-/* The next batch, by the time that the last one took */
+/* Size of the next batch, from the time that the last one took */
 static int may_goto_next_batch(s64 now)
 {
 	s64 took = now - this_cpu_xchg(may_goto_checked, now);
@@ -193,7 +192,7 @@ static int may_goto_next_batch(s64 now)
 	return batch;
 }
 
-/* Without a clock: count */
+/* Count may_gotos, as there is no clock. */
 static int may_goto_grant_lost(void)
 {
 	if (this_cpu_inc_return(bpf_may_goto_lost) < BPF_MAX_LOOPS / BPF_MAY_GOTO_BATCH)
@@ -204,7 +203,7 @@ static int may_goto_grant_lost(void)
 	return 0;
 }
 
-/* How many may_gotos the run may pass until the next check: @batch if it has time */
+/* Number of may_gotos that the run may pass until the next check: @batch if it has time */
 static int may_goto_grant(const struct may_goto_run *run, int batch)
 {
 	if (!run->clock)
@@ -228,13 +227,13 @@ static int may_goto_grant(const struct may_goto_run *run, int batch)
 }
 
 /**
- * bpf_may_goto_check - look at the clock
+ * bpf_may_goto_check - check the clock of the current run
  *
- * Called when bpf_may_goto_left has run out, through arch_bpf_may_goto(), which
+ * Called when bpf_may_goto_left is exhausted, through arch_bpf_may_goto(), which
  * preserves the registers of the program.
  *
  * Context: Any, NMI included.
- * Return: 0 if the program may go on, negative if may_goto has to jump.
+ * Return: 0 if the program may continue, negative if may_goto has to jump.
  */
 int notrace bpf_may_goto_check(void)
 {
@@ -263,14 +262,14 @@ BPF_CALL_1(bpf_may_goto_run_out, const struct bpf_prog_aux *, aux)
 	return 0;
 }
 
-/* R0 to R5, which a call may change */
+/* R0 to R5, which a call may clobber */
 #define SAVED_REGS (BPF_REG_5 + 1)
 #define SAVED_SIZE (SAVED_REGS * BPF_REG_SIZE)
 
-/* Longer programs are not told: their jumps could become too far. */
+/* Not reported in longer programs, as their jumps could become too far. */
 #define REPORT_MAX_INSNS 4096
 
-/* The interpreter has no more stack than what programs may use. */
+/* The interpreter's stack is limited to MAX_BPF_STACK. */
 static bool may_goto_has_room(const struct bpf_prog *prog, unsigned int stack_depth)
 {
 	return IS_ENABLED(CONFIG_BPF_STREAMS) &&
@@ -279,31 +278,31 @@ static bool may_goto_has_room(const struct bpf_prog *prog, unsigned int stack_de
 }
 
 /**
- * bpf_may_goto_stack - extra stack of a function with may_gotos by count
+ * bpf_may_goto_stack - get the extra stack of a function with counted may_gotos
  * @prog: the main program
  * @stack_depth: stack that the function itself uses
  *
- * Return: number of bytes, of which the lowest eight are the countdown.
+ * Return: number of bytes; the lowest eight are the countdown.
  */
 int bpf_may_goto_stack(const struct bpf_prog *prog, unsigned int stack_depth)
 {
 	return may_goto_has_room(prog, stack_depth) ? BPF_REG_SIZE + SAVED_SIZE : BPF_REG_SIZE;
 }
 
-/* Jump from place @i of @cnt to where @may_goto in their stead would jump. */
+/* Offset of a jump at @i of the @cnt instructions that replace @may_goto */
 static int may_goto_off(const struct bpf_insn *may_goto, int i, int cnt)
 {
 	return may_goto->off < 0 ? may_goto->off - i : may_goto->off + cnt - 1 - i;
 }
 
 /**
- * bpf_may_goto_expand - compose what a may_goto by count consists of
+ * bpf_may_goto_expand - generate the instructions of a counted may_goto
  * @prog: the main program
  * @may_goto: the instruction
  * @stack_depth: stack that the function itself uses
- * @buf: where to, INSN_BUF_SIZE instructions
+ * @buf: buffer for INSN_BUF_SIZE instructions
  *
- * The countdown stays at 0 until it is reported, at -1 after that.
+ * The countdown is 0 when it ends, and set to -1 when this has been reported.
  *
  * Return: number of instructions, or -ERANGE if the jump has become too far.
  */

@@ -2,11 +2,10 @@
 /*
  * Resilient spin locks for BPF programs
  *
- * The lock is that of rqspinlock.c. The verifier sees to it that a program that
- * has got a lock releases it, in the reverse order, and does nothing meanwhile
- * that may sleep. Which lock it takes, and whether others take them the other
- * way round, is found out when it runs: then it gets an error, and a report on
- * its stderr.
+ * The lock is that of rqspinlock.c. The verifier ensures that a program releases
+ * its locks in reverse order, and does not sleep while it holds them. The order in
+ * which different programs take locks is only known at run time: a deadlock makes
+ * taking the lock fail, and is reported on the program's stderr.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_res_spin_lock.h>
@@ -23,7 +22,7 @@
 #include <linux/rcupdate.h>
 #include <linux/rqspinlock.h>
 
-/* Each lock disables preemption once more, and 255 times is the limit. */
+/* Each lock increments preempt_count, which has room for 255. */
 #define RES_SPIN_LOCK_MAX_NESTING 128
 
 static const unsigned long *held_locks(void)
@@ -31,7 +30,7 @@ static const unsigned long *held_locks(void)
 	return this_cpu_ptr(&rqspinlock_held)->locks;
 }
 
-/* Those for which an interrupted context waits are listed, but not held. */
+/* Locks for which an interrupted context waits are listed, but not held. */
 static unsigned int nr_waiting(unsigned int nr_listed)
 {
 	unsigned int i, nr = 0;
@@ -59,7 +58,7 @@ static void report_held_locks(struct bpf_stream_group *ss, bool show_addresses)
 	}
 }
 
-/* Whoever may not see kernel addresses gets the hashes that printk() shows. */
+/* Hash addresses, as printk() does, unless the loader has CAP_PERFMON. */
 static void report_failure(const struct bpf_res_spin_lock *lock, int err,
 			   const char *variant)
 {
@@ -114,13 +113,13 @@ __bpf_kfunc_start_defs();
  * The interface is that of Linux 6.15. Failures other than -EBUSY are reported on
  * the program's stderr.
  *
- * Context: Any, NMI included. Interrupts stay as they are: a program that runs in
- *	    one and takes the lock which this CPU holds fails.
- * Return: 0 with the lock held and preemption disabled; without it -EDEADLK if
- *	   this CPU holds it already, if its holder waits for a lock that this
- *	   CPU holds, or if this is an NMI that interrupted the CPU while it was
- *	   changing a queue; -ETIMEDOUT if it could not be had within 250 ms;
- *	   -EBUSY if this CPU holds 128 locks.
+ * Context: Any, NMI included. Does not disable interrupts: a program in an interrupt
+ *	    fails if it takes a lock that the interrupted context holds.
+ * Return: 0 with the lock held and preemption disabled; -EDEADLK if this CPU already
+ *	   holds the lock, if its holder waits for a lock that this CPU holds, or if
+ *	   this is an NMI that interrupted this CPU while it was changing a queue;
+ *	   -ETIMEDOUT if the lock was not available within 250 ms; -EBUSY if this CPU
+ *	   holds 128 locks.
  */
 __bpf_kfunc int bpf_res_spin_lock(struct bpf_res_spin_lock *lock)
 {
@@ -177,7 +176,7 @@ __bpf_kfunc int bpf_res_spin_lock_irqsave(struct bpf_res_spin_lock *lock,
 /**
  * bpf_res_spin_unlock_irqrestore - undo bpf_res_spin_lock_irqsave()
  * @lock: the lock, which must be the one taken last
- * @flags__irq_flag: what bpf_res_spin_lock_irqsave() has set
+ * @flags__irq_flag: set by bpf_res_spin_lock_irqsave()
  *
  * Context: That in which the lock was taken.
  */

@@ -2,163 +2,161 @@
 /*
  * Resilient queued spin locks
  *
- * BPF programs take locks in an order that nobody has proven to be right, in any
- * context. So these spin locks fail where others hang: when this CPU holds the
- * lock already (AA), when its holder waits for a lock of ours (ABBA), and else
- * after 250 ms.
+ * BPF programs take locks in any context, in an order that is not verified to be
+ * free of deadlocks. So these spin locks fail where others hang: if this CPU
+ * already holds the lock (AA), if its holder waits for a lock of this CPU (ABBA),
+ * and otherwise after 250 ms.
  *
  * The lock
  * --------
  *
- * A lock is held as long as the lowest byte of its word is set. Whoever changes
- * it from 0 to RQSPINLOCK_LOCKED has the lock, by one atomic operation, whatever
- * else goes on: no mistake in all that follows can give the lock to two.
+ * A lock is held while the lowest byte of its word is set. The context that changes
+ * it from 0 to RQSPINLOCK_LOCKED, by one atomic operation, has the lock: a bug in
+ * the queue cannot break mutual exclusion.
  *
- * The other bytes are the tail of a queue of waiters. It only serves to have them
- * take turns and spin on memory of their own. A lock that has a queue is not free
- * for the fast path, which expects the whole word to be 0.
+ * The other bytes are the tail of a queue of waiters, which makes waiters take turns
+ * and spin on memory of their own. The fast path expects the whole word to be 0, so
+ * it fails if there is a queue.
  *
- * There is no bit for a first waiter beside the queue, as qspinlock has one: that
- * would be one more who can give up, in another way than the rest.
+ * Unlike qspinlock there is no pending bit for a first waiter beside the queue, which
+ * would need another procedure for giving up.
  *
  * The queue
  * ---------
  *
- * A doubly linked list, like that of osq_lock(): anyone can leave it at any time,
- * and the others stay as they were. Each CPU has one node, which is
+ * A doubly linked list, like that of osq_lock(): a waiter can leave at any time
+ * without affecting the others. Each CPU has one node, which is
  *
- *	last	the tail of the lock's word refers to it, @next is NULL or about
- *		to be set by a newcomer
+ *	last	the tail in the lock's word refers to it, @next is NULL or about
+ *		to be set by a new waiter
  *	linked	its @prev's @next refers to it, or is about to
- *	head	it was granted the turn, or found the queue empty
+ *	head	it was made head by the node before it, or found the queue empty
  *
- * A waiter takes the lock when it is head and finds it free. Then, or when it has
- * given up, it leaves the queue. That is one procedure in either case: the head
- * grants the turn to the next in the queue, any other unlinks itself.
+ * A waiter takes the lock when it is head and the lock is free. Then, or when it
+ * gives up, it leaves the queue by the same procedure in both cases: the head makes
+ * the next node head, any other node unlinks itself.
  *
- *	1. Take back @prev->next. Then @prev cannot leave, for it waits for a next
- *	   one or to be the last. If it is not ours, @prev is about to leave and
- *	   will make us head or give us another @prev.
- *	2. Take @next. Then the next one cannot leave, as its step 1 fails. Or,
- *	   being the last, make @prev the last and be done.
+ *	1. Reset @prev->next to NULL. Then @prev cannot leave until it has a next
+ *	   node or is the last. If @prev->next was not this node, @prev is about to
+ *	   leave and will make this node head or give it another @prev.
+ *	2. Take @next. Then the next node cannot leave, as its step 1 fails. The
+ *	   last node makes @prev the last instead, and is done.
  *	3. Link @next and @prev, or make @next head.
  *
- * A neighbour that is in the middle of its own steps may be in the way of step 1
- * or 2. Then the waiter undoes what it has done and tries again. So the steps run
- * with interrupts disabled, and none of them waits.
+ * Step 1 or 2 may fail because a neighbour is in the middle of its own steps. Then
+ * the waiter undoes its steps and retries. So the steps run with interrupts disabled,
+ * and none of them waits.
  *
- * Every millisecond each waiter, head or not, looks whether the lock is free and
- * takes it out of turn. So nobody depends on a head that cannot run since it was
- * interrupted or its virtual CPU was descheduled. The interrupt may even be the
- * one that waits for a lock which somebody further back in the queue holds.
+ * Every millisecond each waiter, head or not, tests if the lock is free, and takes it
+ * out of turn. So waiters do not depend on a head that cannot run because it was
+ * interrupted or its virtual CPU was descheduled. The interrupt may even wait for a
+ * lock that is held by another waiter in the queue.
  *
- * Contexts that cannot queue spin on trylock: NMIs, as there can be several in a
- * queue's steps; others that interrupt a waiter and find the CPU's node in use; and
- * all on architectures (or kernels for one CPU) without queued spin locks. They make
- * the same checks.
+ * Contexts that cannot queue spin on trylock: NMIs, as disabling interrupts does not
+ * protect the CPU's node from them; contexts that interrupt a waiter and find the node
+ * in use; and all contexts on architectures, or kernels for one CPU, without queued
+ * spin locks. They make the same checks.
  *
  * A context that interrupts the steps themselves (an NMI or a breakpoint) does not
- * wait at all, and fails with -EDEADLK unless the lock is free: others cannot leave
- * the queue before the steps are done, and one of them may have the lock.
+ * wait, and fails with -EDEADLK unless the lock is free: other waiters cannot leave
+ * the queue before the steps are completed, and one of them may hold the lock.
  *
  * Damaged queues
  * --------------
  *
- * The word may be set to 0 at any time, together with its queue's tail: a hash table
- * uses the element again, for another key, while programs still wait for its lock
- * or hold it. The lock then guards the new element, as a bpf_spin_lock does. The
- * queue falls in two, and nothing tells the last one in the old half that it is the
- * last. So no context may depend on the queue for more than its place in it:
+ * The word, including the tail of the queue, may be set to 0 at any time: a hash table
+ * reuses an element for another key while programs still hold its lock or wait for it.
+ * The lock then protects the new element, like a bpf_spin_lock. The queue is split in
+ * two, and the last node of the old half does not know that it is the last. So the
+ * queue is only relied on for the order of waiters:
  *
- * - No wait for a neighbour is unbounded. A waiter that cannot leave after
- *   RQSPINLOCK_LEAVE_TRIES tries abandons its node as it is, after granting the turn
- *   to @next. Its CPU uses the node again when an RCU grace period has passed, and
- *   does not queue until then. All who are in a queue are RCU readers, as they have
- *   preemption disabled, so nobody who was there has a reference to the node then.
- *   Newcomers do not take one: @lock tells that the node has left their queue, and
- *   @next is RQSPINLOCK_NODE_LEFT. They become head.
- * - A waiter whose @prev has left the queue in that way becomes head itself, at its
- *   next look.
- * - A tail that refers to no CPU, or to one that is not in the queue, counts as
- *   none.
- * - A second head, or none, costs time only: both take the lock by the same atomic
- *   operation, and those who are not head look every millisecond.
+ * - Waiting for a neighbour is bounded. A waiter that fails to leave after
+ *   RQSPINLOCK_LEAVE_TRIES tries abandons its node, after making @next head. Its CPU
+ *   reuses the node after an RCU grace period, and does not queue until then. Waiters
+ *   are RCU readers, as they have preemption disabled, so by then no waiter has a
+ *   reference to the node. New waiters do not get one: @lock shows that the node is not
+ *   in their queue, and @next is RQSPINLOCK_NODE_LEFT. They become head.
+ * - A waiter whose @prev has abandoned its node becomes head at its next check.
+ * - A tail that refers to an invalid CPU, or to one that is not in the queue, is
+ *   ignored.
+ * - A second head, or a missing one, is not a problem: the lock is taken by the same
+ *   atomic operation, and waiters that are not head test it every millisecond.
  *
- * An ordinary queue is abandoned as well when a neighbour's CPU is stopped for so
- * long in the middle of its steps. That is as harmless.
+ * A node of an intact queue is abandoned, too, if the CPU of a neighbour is stopped for
+ * that long in the middle of its steps. This is equally harmless.
  *
- * All other waits end by the clock, ktime_get_mono_fast_ns(). It stands still only while
- * the system is suspended: then one CPU runs, and has each lock that is taken in its
- * own table.
+ * All other waits are bounded by the clock, ktime_get_mono_fast_ns(). It stops only
+ * while the system is suspended. Then a single CPU runs, and all locks that are taken
+ * are in its own table.
  *
  * Deadlocks
  * ---------
  *
- * The per-CPU table rqspinlock_held lists the locks of a CPU, whatever context
- * took them. As contexts nest, and locks are released in reverse order, it is a
- * stack. A lock is entered before it is tried, so that there is no moment at which
- * it is held and not listed. In the slow path its entry is marked as
- * RQSPINLOCK_WAITING. The mark is removed when the lock looks free, just before
- * trying to take it, and set again if that fails.
+ * The per-CPU table rqspinlock_held lists the locks of a CPU, from all contexts. As
+ * contexts nest and locks are released in reverse order, it is a stack. A lock is
+ * added before trying to take it, so that a held lock is always listed. In the slow
+ * path its entry is marked with RQSPINLOCK_WAITING. The mark is removed when the lock
+ * is observed to be free, just before trying to take it, and set again if that fails.
  *
- *	AA	the lock is among those below our own entry and not marked
- *	ABBA	another CPU's last entry is marked and one that we hold, and our lock
- *		is among those below that and not marked
+ *	AA	the lock is among the unmarked entries below that of this attempt
+ *	ABBA	the last entry of another CPU is marked and is a lock that this CPU
+ *		holds, and the lock is among the unmarked entries below that
  *
- * The second is read from a table that changes meanwhile. It is a deadlock only if
- * all that was seen belongs to one wait of the other CPU. Throughout a wait the
- * entries below do not change, and the wait cannot succeed, as we have what it is
- * for. So the number of the wait is read before and after.
+ * For ABBA the table of the other CPU is read while it may change. There is a deadlock
+ * only if all loads belong to one wait of the other CPU. During a wait the entries
+ * below do not change, and the wait cannot succeed, as this CPU holds the lock. So the
+ * number of the wait is loaded before and after.
  *
- * An entry is not marked for a moment before and after the lock is held. Whoever
- * interrupts the CPU just then and wants the lock while yet another CPU has it is
- * told of a deadlock where a wait would do.
+ * An entry is unmarked for a short time before and after the lock is held. A context
+ * that interrupts the CPU there and takes the same lock, which a third CPU holds, gets
+ * -EDEADLK although waiting would have succeeded.
  *
- * Locks beyond RQSPINLOCK_NR_HELD are counted only. A deadlock with one of them,
- * or of more than two CPUs, ends after 250 ms.
+ * Locks beyond RQSPINLOCK_NR_HELD are only counted. A deadlock that involves one of
+ * them, or more than two CPUs, ends after 250 ms.
  *
  * Tracing
  * -------
  *
- * This file is built without tracing, and what is not a mere look at tables cannot
- * be probed. A program that is attached here and takes such a lock would enter the
- * slow path again, at a moment at which the lock is neither held nor waited for, and
- * be told of a deadlock. In the steps of the queue it would hold up other CPUs. The
- * tracepoints contention_begin and contention_end are where a program may take a
- * lock: the entry is marked there, and the node not in use.
+ * This file is compiled without tracing, and functions that do more than read tables
+ * cannot be probed. A program that is attached here and takes such a lock would enter
+ * the slow path again, while the lock is neither held nor marked, and detect a deadlock
+ * by mistake. In the steps of the queue it would delay other CPUs. Programs can take a
+ * lock at the tracepoints contention_begin and contention_end: the entry is marked
+ * there, and the node is not in use.
  *
  * Barriers
  * --------
  *
- * Those of the table. tools/testing/bpf_streams/litmus/deadlock.litmus has them all:
+ * For the table; all of them are in tools/testing/bpf_streams/litmus/deadlock.litmus:
  *
- *	held:A	All that was before the wait is written before its number. Pairs with
- *		held:D: a reader that sees the number sees nothing of earlier waits.
- *	held:B	The wait's number is written before the mark. Pairs with held:F: a
- *		reader that sees the mark of a later wait also sees its number.
- *	held:C	An entry is written after all earlier changes of the table. Pairs with
- *		held:E: a reader that sees an entry newer than the wait also sees that
- *		the wait is over.
- *	held:D	Reads the number before the rest.
- *	held:E	Reads the last entry again after all the rest.
- *	held:F	Reads the number again after the last entry.
+ *	held:A	Everything before the wait is stored before its number. Pairs with
+ *		held:D: a reader that observes the number does not observe anything
+ *		of earlier waits.
+ *	held:B	The wait's number is stored before the mark. Pairs with held:F: a
+ *		reader that observes the mark of a later wait also observes its number.
+ *	held:C	An entry is stored after all earlier changes of the table. Pairs with
+ *		held:E: a reader that observes an entry newer than the wait also
+ *		observes that the wait is over.
+ *	held:D	Loads the number before everything else.
+ *	held:E	Loads the last entry again after everything else.
+ *	held:F	Loads the number again after the last entry.
  *
- * Those of the queue:
+ * For the queue:
  *
- *	queue:A	A node is initialised before it is found by way of the tail
+ *	queue:A	A node is initialized before it can be reached through the tail
  *		(enqueue.litmus).
- *	queue:B	@prev is set before @prev->next: after its step 2 the one in front may
- *		write to the @prev of the next one (link.litmus).
+ *	queue:B	@prev is stored before @prev->next: after its step 2 the previous node
+ *		may store to the @prev of the next one (link.litmus).
  *	queue:C	The same, in step 3 (unlink.litmus).
- *	queue:D	What others have written to the head's node comes before the grant of
- *		the turn, and so before the head uses its node again (grant.litmus).
+ *	queue:D	Stores of others to the head's node are ordered before the next node
+ *		is made head, and so before the node is reused (grant.litmus).
  *	queue:E	@lock changes after the former neighbours were linked to each other.
- *		Pairs with queue:F: a waiter that sees another @lock in the node in
- *		front also sees its own new @prev (gone.litmus).
- *	queue:F	Reads @lock of @prev before @prev, once more.
+ *		Pairs with queue:F: a waiter that observes another @lock in the
+ *		previous node also observes its own new @prev (gone.litmus).
+ *	queue:F	Loads @lock of @prev before it loads @prev again.
  *
- * Taking the lock is an acquire, releasing it a release operation. The queue does
- * not order anything but itself.
+ * Taking the lock is an acquire operation, releasing it is a release operation. The
+ * queue orders only itself.
  */
 #include <linux/atomic.h>
 #include <linux/bpf.h>
@@ -178,13 +176,13 @@
 
 #define RQSPINLOCK_TIMEOUT_NS (NSEC_PER_SEC / 4)
 
-/* Time between two looks at what other CPUs do */
+/* Time between two checks for deadlocks */
 #define RQSPINLOCK_TICK_NS NSEC_PER_MSEC
 
-/* Turns of a loop between two looks at the clock */
+/* Iterations between two checks of the clock */
 #define RQSPINLOCK_SPINS 128
 
-/* Tries to leave the queue before the node is abandoned: well below a millisecond */
+/* Tries to leave the queue before the node is abandoned; well below a millisecond */
 #define RQSPINLOCK_LEAVE_TRIES 4096
 
 #define RQSPINLOCK_LOCKED_MASK 0xff
@@ -195,12 +193,12 @@ EXPORT_PER_CPU_SYMBOL_GPL(rqspinlock_held);
 
 /**
  * struct rqspinlock_node - a CPU in the queue for a lock
- * @next: the one behind, if it is known yet; %RQSPINLOCK_NODE_LEFT if abandoned
- * @prev: the one in front, unless we are head
- * @lock: the lock of the queue that the node is in
- * @tail: what the tail of the lock is when we are last
- * @gp: grace period after which an abandoned node can be used again
- * @head: it is our turn
+ * @next: the next node, if known yet; %RQSPINLOCK_NODE_LEFT if abandoned
+ * @prev: the previous node, unless this is head
+ * @lock: the lock in whose queue the node is
+ * @tail: tail of the lock's word if this node is last
+ * @gp: grace period after which an abandoned node can be reused
+ * @head: the waiter may take the lock
  * @busy: the node is in use, or abandoned
  * @abandoned: others may still refer to the node
  * @stepping: the queue is being changed, with interrupts disabled
@@ -225,9 +223,9 @@ static DEFINE_PER_CPU_SHARED_ALIGNED(struct rqspinlock_node, rqspinlock_node);
  * struct rqspinlock_waiter - an attempt to take a lock that is not free
  * @lock: the lock
  * @entry: its entry in the CPU's table, or NULL if there was no room
- * @start: when the wait began
- * @tick: time of the last look at what other CPUs do
- * @spins: turns since the last look at the clock
+ * @start: time at which the wait began
+ * @tick: time of the last check for deadlocks
+ * @spins: iterations since the last check of the clock
  */
 struct rqspinlock_waiter {
 	struct rqspinlock *lock;
@@ -237,13 +235,13 @@ struct rqspinlock_waiter {
 	unsigned int spins;
 };
 
-/* Number of entries that a table has. */
+/* Return: number of entries of the table. */
 static unsigned int held_entries(const struct rqspinlock_held *held)
 {
 	return min(READ_ONCE(held->nr), RQSPINLOCK_NR_HELD);
 }
 
-/* Does the table's CPU hold @lock, other than as its entry number @end or later? */
+/* Test if @lock is among the first @end entries of the table, unmarked. */
 static bool held_has(const struct rqspinlock_held *held, unsigned long lock,
 		     unsigned int end)
 {
@@ -257,9 +255,9 @@ static bool held_has(const struct rqspinlock_held *held, unsigned long lock,
 }
 
 /*
- * Does the CPU of @other hold @lock, and wait for one that @ours holds?
+ * Test if the CPU of @other holds @lock and waits for a lock that is held in @ours.
  *
- * What is above the entry of the wait belongs to who interrupted it, and changes.
+ * If the wait is interrupted, entries above its own are added and removed.
  */
 static bool held_deadlocks(const struct rqspinlock_held *ours, unsigned long lock,
 			   const struct rqspinlock_held *other)
@@ -291,7 +289,7 @@ static bool rqspinlock_is_abba(const struct rqspinlock *lock)
 	const struct rqspinlock_held *ours = this_cpu_ptr(&rqspinlock_held);
 	int cpu;
 
-	/* This lock's own entry is one. */
+	/* The only entry is that of this attempt. */
 	if (READ_ONCE(ours->nr) == 1)
 		return false;
 
@@ -314,7 +312,7 @@ static bool rqspinlock_is_aa(const struct rqspinlock *lock)
 			min(READ_ONCE(ours->nr) - 1, RQSPINLOCK_NR_HELD));
 }
 
-/* Tells other CPUs and whoever interrupts us that the lock is not ours. */
+/* Let other CPUs, and contexts that interrupt this one, know that the lock is not held. */
 static nokprobe_inline void rqspinlock_set_waiting(const struct rqspinlock_waiter *w)
 {
 	if (w->entry)
@@ -340,7 +338,7 @@ static nokprobe_inline void rqspinlock_begin_wait(struct rqspinlock_waiter *w)
 	w->start = ktime_get_mono_fast_ns();
 	w->tick = w->start;
 
-	/* Whoever interrupts us may count as well. */
+	/* An atomic increment, as contexts that interrupt this one increment it, too */
 	smp_wmb(); /* held:A */
 	this_cpu_inc(rqspinlock_held.waits);
 	smp_wmb(); /* held:B */
@@ -378,7 +376,7 @@ static bool rqspinlock_ticks(struct rqspinlock_waiter *w)
 
 	w->spins = 0;
 	now = ktime_get_mono_fast_ns();
-	/* The clock of an NMI may be a little behind. */
+	/* Signed, as the clock may be slightly behind in NMI. */
 	if ((s64)(now - w->tick) < (s64)RQSPINLOCK_TICK_NS)
 		return false;
 
@@ -388,16 +386,16 @@ static bool rqspinlock_ticks(struct rqspinlock_waiter *w)
 }
 
 /*
- * The node in front of @node, or NULL if that is head. It also becomes head if the one
- * in front has abandoned the queue, but not if that one has just told it whom to follow
- * instead, and may be elsewhere by now.
+ * Return: the node before @node, or NULL if @node is head. If the previous node was
+ * abandoned, @node becomes head; but not if the previous node has left after giving it
+ * another @prev, and may be in another queue now.
  */
 static nokprobe_inline struct rqspinlock_node *
 rqspinlock_front(const struct rqspinlock *lock, struct rqspinlock_node *node)
 {
 	struct rqspinlock_node *prev;
 
-	if (smp_load_acquire(&node->head)) /* the one in front is done with our node */
+	if (smp_load_acquire(&node->head)) /* the previous node no longer uses this one */
 		return NULL;
 
 	prev = READ_ONCE(node->prev);
@@ -410,7 +408,7 @@ rqspinlock_front(const struct rqspinlock *lock, struct rqspinlock_node *node)
 	return NULL;
 }
 
-/* Spin until the lock is ours or there is no hope. @node is NULL without a queue. */
+/* Spin until the lock is taken or waiting fails. @node is NULL if not queued. */
 static int rqspinlock_spin(struct rqspinlock_waiter *w, struct rqspinlock_node *node)
 {
 	for (;;) {
@@ -451,7 +449,7 @@ static nokprobe_inline void rqspinlock_end_steps(struct rqspinlock_node *node,
 	raw_local_irq_restore(flags);
 }
 
-/* The last one in the queue when the lock's word was @old; not @node itself. */
+/* Return: the last node of the queue, by the lock's word @old; NULL if none or @node. */
 static nokprobe_inline struct rqspinlock_node *
 rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *node, int old)
 {
@@ -468,7 +466,7 @@ rqspinlock_last(const struct rqspinlock *lock, const struct rqspinlock_node *nod
 	return last;
 }
 
-/* Fails if there is no @prev, or if it has just abandoned the queue. */
+/* Fails if @prev is NULL or has been abandoned. */
 static nokprobe_inline bool rqspinlock_link(struct rqspinlock_node *node,
 					    struct rqspinlock_node *prev)
 {
@@ -485,7 +483,7 @@ static void rqspinlock_enqueue(struct rqspinlock *lock, struct rqspinlock_node *
 	unsigned long flags;
 	int old, new;
 
-	/* CPU numbers and one must fit. */
+	/* The tail is a CPU number plus one. */
 	BUILD_BUG_ON(CONFIG_NR_CPUS >= 1 << (32 - RQSPINLOCK_TAIL_SHIFT));
 
 	WRITE_ONCE(node->next, NULL);
@@ -511,7 +509,7 @@ static nokprobe_inline bool rqspinlock_is_tail(const struct rqspinlock_node *nod
 	return (val & ~RQSPINLOCK_LOCKED_MASK) == node->tail;
 }
 
-/* Change the tail from @node to @prev, or to none. */
+/* Change the tail from @node to @prev, or to 0 without @prev. */
 static nokprobe_inline bool rqspinlock_unset_tail(struct rqspinlock *lock,
 						  const struct rqspinlock_node *node,
 						  const struct rqspinlock_node *prev)
@@ -534,7 +532,7 @@ static nokprobe_inline bool rqspinlock_unlink(struct rqspinlock *lock,
 {
 	struct rqspinlock_node *prev, *next;
 
-	/* Do not disturb @prev for nothing. */
+	/* It would fail, so do not access @prev's cache line. */
 	if (!READ_ONCE(node->next) && !rqspinlock_is_tail(node, atomic_read(&lock->val)))
 		return false;
 
@@ -548,7 +546,7 @@ static nokprobe_inline bool rqspinlock_unlink(struct rqspinlock *lock,
 	next = xchg(&node->next, NULL); /* queue:D */
 	if (!next) {
 		if (prev)
-			smp_store_release(&prev->next, node); /* as it was */
+			smp_store_release(&prev->next, node); /* undo step 1 */
 		return false;
 	}
 
@@ -610,8 +608,9 @@ static void rqspinlock_leave(struct rqspinlock *lock, struct rqspinlock_node *no
 }
 
 /*
- * Get the CPU's node, unless an interrupted context uses it. What interrupts us before
- * the last check may have used and abandoned the node, with another grace period.
+ * Get the CPU's node, unless an interrupted context uses it. A context that interrupts
+ * this one before the second check may have used and abandoned the node; @gp has changed
+ * then.
  */
 static bool rqspinlock_claim(struct rqspinlock_node *node)
 {
@@ -639,7 +638,7 @@ static int rqspinlock_wait(struct rqspinlock_waiter *w)
 	if (!IS_ENABLED(CONFIG_QUEUED_SPINLOCKS))
 		return rqspinlock_spin(w, NULL);
 
-	/* The queue that was interrupted may hold up the one who has the lock. */
+	/* The holder of the lock may be waiting in the interrupted queue. */
 	if (READ_ONCE(node->stepping))
 		return rqspinlock_try(w) ? 0 : -EDEADLK;
 

@@ -14,64 +14,65 @@
  *                          └─── take all, reverse ──► backlog
  *
  * A message is a record (stream_alloc.c). Writers push records on the log, a
- * lockless LIFO list, and never look at it again. A reader holds the stream's
- * lock and consumes the backlog, a list in order of printing that only lock
- * holders touch. When the backlog is empty the reader takes the whole log at
- * once and reverses it. Since records of the log are always newer than those
- * of the backlog, messages of one writer are read in the order in which they
- * were printed. A record that does not fit the rest of the reader's buffer
- * stays at the head of the backlog, stream.consumed telling how much of it was
- * read; it is popped and freed when it was read to its end.
+ * lockless LIFO list, and do not access them afterwards. A reader holds the
+ * stream's lock and consumes the backlog, a list in order of printing that is
+ * protected by this lock. When the backlog is empty the reader takes the whole
+ * log and reverses it. Records on the log are always newer than those on the
+ * backlog, so messages of one writer are read in the order in which they were
+ * printed. A record that does not fit the rest of the reader's buffer stays at
+ * the head of the backlog, and stream.consumed is the number of bytes read so
+ * far; the record is popped and freed when all of it has been read.
  *
  * A group of messages is staged first: its records are chained on the writer's
- * stack, newest first as in the log, and spliced into the log at once. What is
- * together in the log stays together when the log is reversed.
+ * stack, newest first as in the log, and spliced into the log in one step.
+ * Records that are adjacent in the log stay adjacent when it is reversed.
  *
- * A group begins a line. What is before it in the log only the reader knows, so its
- * first record says so, and a reader that comes there within a line (stream.mid_line)
- * puts a newline first. It is counted as written when it is read.
+ * A group begins on a new line. Only the reader knows the text before it, so the
+ * first record of a group is marked (begins_line). A reader that reaches a marked
+ * record in the middle of a line (stream.mid_line) inserts a newline, which is
+ * counted as written at that time.
  *
  * Capacity
  * --------
  *
- * stream.unread is the text that is charged to the stream, never more than
- * CONFIG_BPF_STREAMS_CAPACITY. A writer charges a message, or a group, whole
- * when all its records are there, right before it pushes them; if the stream is
- * full by then, they are freed. So where there is a charge there will be text at
- * once, and who waits for text does not wait for an allocation. That there is room
- * is looked at before anything is allocated, too. A reader discharges what the
- * user's buffer has received, 4 KiB of text at a time. Memory is limited apart
- * from that, by pages (stream_alloc.c): short messages take more in headers than
- * in text.
+ * stream.unread is the number of bytes charged to the stream, at most
+ * CONFIG_BPF_STREAMS_CAPACITY. A writer checks for room before it allocates
+ * records, and charges a message or a group as a whole after that, right before
+ * it pushes them. If the stream is full by then, the records are freed. The push
+ * follows the charge without an allocation in between, so a reader that observes
+ * the charge finds the text soon. A reader discharges the text that was copied
+ * to the user's buffer, 4 KiB at a time. Memory is limited separately, in pages
+ * (stream_alloc.c), as short messages take more space for headers than for text.
  *
  * Waking readers
  * --------------
  *
  * A reader may sleep on stream.wait until stream.unread is not 0 (stream_file.c).
- * A writer may hold the very locks that waking takes, so it queues stream.wake,
- * an irq_work, and only if somebody sleeps and the log was empty before it pushed.
- * The latter is enough: text that is unread when the log is not empty was there
- * before, and whoever pushed the first record of that log saw to the waking.
+ * A writer may hold the locks that waking takes, so it queues stream.wake, an
+ * irq_work, and only if there are sleepers and the log was empty before the push.
+ * If the log was not empty, the writer of its first record has woken the readers
+ * that slept then, and later ones do not sleep, as they observe stream.unread.
  *
- * What says that there is text is the count and not the lists, since a list that
- * is on its way from the log to the backlog is in neither.
+ * Test stream.unread, not the lists: records that move from the log to the
+ * backlog are on neither.
  *
  * Lifetime
  * --------
  *
- * A stream has references of its own (stream_prog.c). Readers hold one and
- * not the program, so that a reader that sleeps in a page fault of its buffer
- * does not hold up the program's unloading. When the program is freed, and with it
- * all writers, the stream has ended. What is unread stays as long as there are readers.
+ * A stream has its own reference count (stream_prog.c). Readers hold a reference
+ * to the stream and not to the program, so that a reader that sleeps in a page
+ * fault does not delay unloading the program. The stream ends when the program,
+ * and with it the last writer, is freed. Unread text stays until the last reader
+ * drops its reference.
  *
  * Readers' buffers
  * ----------------
  *
- * A page of a reader's buffer may be somebody's to provide who never does (userfaultfd,
- * FUSE). No other reader is to wait for that. So page faults are disabled with
- * stream.lock held: a message that cannot be copied is left where it is, and its pages
- * are faulted in without the lock. If another reader gets the message meanwhile, reading
- * ends (stream.reads): what a reader gets at a time is in order.
+ * A page fault on a reader's buffer may depend on another process (userfaultfd, FUSE)
+ * and never be resolved. It must not block other readers. So page faults are disabled
+ * while stream.lock is held: a message that cannot be copied stays in the backlog, and
+ * the lock is dropped to fault the pages in. If another reader has read in the meantime
+ * (stream.reads), the read ends, so that the text of one read is in order.
  *
  * Memory barriers
  * ---------------
@@ -80,17 +81,18 @@
  * contents visible before the record. It pairs with the xchg of llist_del_all()
  * (take:A), after which the reader follows the links and reads the contents.
  *
- * That cmpxchg (push:A) also orders the charge before the look at stream.wait.
- * It pairs with the barrier between queueing there and looking at stream.unread,
- * in prepare_to_wait_event() and poll_wait() (wait:A): either the writer sees the
- * sleeper or the sleeper sees the charge.
+ * That cmpxchg (push:A) also orders the charge before the load of stream.wait.
+ * It pairs with the barrier between enqueueing there and loading stream.unread,
+ * in prepare_to_wait_event() and poll_wait() (wait:A): either the writer observes
+ * the sleeper or the sleeper observes the charge.
  *
- * stream.ended is set (end:A) after the last writer has returned. Who sees it set
- * (end:B) sees all that was pushed.
+ * stream.ended is set (end:A) after the last writer has returned. A reader that
+ * observes it set (end:B) observes every pushed record.
  *
- * Else charging and discharging order nothing: the counts guard no data.
+ * Otherwise charging and discharging provide no ordering: the counts do not
+ * protect data.
  *
- * tools/testing/bpf_streams/litmus has each of these as a litmus test.
+ * tools/testing/bpf_streams/litmus has a litmus test for each of these.
  */
 #include <linux/bpf.h>
 #include <linux/cleanup.h>
@@ -145,10 +147,10 @@ static __always_inline void stream_count_dropped(struct bpf_stream *stream,
 }
 
 /**
- * bpf_stream_drop - count messages that were lost
- * @stream: the stream that does not get them
- * @msgs: how many
- * @bytes: how much text, as far as it is known
+ * bpf_stream_drop - count lost messages
+ * @stream: the stream they were printed to
+ * @msgs: number of messages
+ * @bytes: length of their text, as far as it is known
  *
  * Context: Any, NMI included.
  */
@@ -162,10 +164,10 @@ void bpf_stream_drop(struct bpf_stream *stream, unsigned int msgs,
 /**
  * bpf_stream_stat - read one of the stream's counters
  * @stream: the stream
- * @stat: which counter
+ * @stat: the counter
  *
- * Return: the sum over all CPUs, modulo the size of a long. Exact once the
- *         writers have returned.
+ * Return: the sum over all CPUs, modulo the range of a long. Exact if no writer
+ *         is running.
  */
 unsigned long bpf_stream_stat(const struct bpf_stream *stream,
 			      enum bpf_stream_stat stat)
@@ -187,7 +189,7 @@ static __always_inline void stream_copy_word(char *to, const char *from)
 	put_unaligned(get_unaligned((const unsigned long *)from), (unsigned long *)to);
 }
 
-/* Most texts are short, and not worth what memcpy() takes to begin with. */
+/* Most messages are too short for the setup cost of memcpy(). */
 static __always_inline void stream_copy(char *to, const char *from, unsigned int len)
 {
 	const unsigned int word = sizeof(unsigned long);
@@ -230,7 +232,7 @@ static void stream_wake(struct irq_work *work)
 	wake_up_poll(&stream->wait, EPOLLIN | EPOLLRDNORM);
 }
 
-/* Puts a chain of records on the log, @first being the newest. */
+/* Push a chain of records on the log; @first is the newest. */
 static __always_inline void stream_add(struct bpf_stream *stream,
 				       struct llist_node *first,
 				       struct llist_node *last)
@@ -274,15 +276,14 @@ static int stream_push(struct bpf_stream *stream, const char *text,
 
 /**
  * bpf_stream_write - write one message
- * @stream: where to
+ * @stream: the stream
  * @text: the message, not terminated
  * @len: its length in bytes, less than MAX_BPRINTF_BUF
  *
- * An empty message is written by doing nothing. A message that is refused is
- * counted.
+ * An empty message has no effect. A refused message is counted as dropped.
  *
  * Context: Any, NMI included, with preemption disabled.
- * Return: 0; -ENOSPC if the stream is full, -ENOMEM if memory is.
+ * Return: 0; -ENOSPC if the stream is full; -ENOMEM if no page is available.
  */
 int bpf_stream_write(struct bpf_stream *stream, const char *text,
 		     unsigned int len)
@@ -308,7 +309,7 @@ int bpf_stream_write(struct bpf_stream *stream, const char *text,
  * @len: its length in bytes, less than MAX_BPRINTF_BUF
  *
  * Context: Any, NMI included, with preemption disabled.
- * Return: 0 or what has made the group fail, now or before.
+ * Return: 0 or the first error of the group.
  */
 int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 			   unsigned int len)
@@ -343,11 +344,11 @@ int bpf_stream_stage_write(struct bpf_stream_group *ss, const char *text,
 
 /**
  * bpf_stream_stage_commit - write a group of messages, or drop it
- * @ss: the group, not to be used again
+ * @ss: the group, not to be used afterwards
  *
  * Context: Any, NMI included.
- * Return: 0; what made adding a message fail; -ENOSPC if the group does not
- *         fit the stream.
+ * Return: 0; the error of adding a message; -ENOSPC if the group does not fit
+ *         the stream.
  */
 int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 {
@@ -356,7 +357,7 @@ int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 	if (!stream)
 		return ss->err;
 
-	/* A reader that sees the charge tries until it gets the text. */
+	/* A reader that observes the charge retries until it gets the text. */
 	guard(preempt)();
 	if (!ss->err && !stream_charge_text(stream, ss->bytes))
 		ss->err = -ENOSPC;
@@ -376,7 +377,7 @@ int bpf_stream_stage_commit(struct bpf_stream_group *ss)
 	return 0;
 }
 
-/* The oldest record, or NULL if there is nothing to read. */
+/* Return: the oldest record, or NULL if there is nothing to read. */
 static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
 {
 	lockdep_assert_held(&stream->lock);
@@ -390,13 +391,13 @@ static struct bpf_stream_rec *stream_peek(struct bpf_stream *stream)
 /**
  * struct stream_reading - one call of bpf_stream_read()
  * @buf: the user's buffer
- * @len: its size
- * @copied: how much of it was filled
- * @missing: how much could not be copied
- * @may_split: of that, nor could it be faulted in whole
+ * @len: its size in bytes
+ * @copied: number of bytes copied
+ * @missing: number of bytes that could not be copied
+ * @may_split: not all of these could be faulted in, so a record may be split
  * @reads: stream.reads when the lock was released
- * @consumed: text that was copied and is still charged
- * @freed: records that were read to their end
+ * @consumed: number of copied bytes that are still charged
+ * @freed: records that were read completely
  */
 struct stream_reading {
 	char __user *buf;
@@ -409,7 +410,7 @@ struct stream_reading {
 	struct bpf_stream_freed freed;
 };
 
-/* Return: how much of @text the buffer has received. */
+/* Return: number of bytes copied. */
 static __always_inline unsigned int stream_copy_out(struct stream_reading *r,
 						    const char *text, unsigned int len)
 {
@@ -419,7 +420,7 @@ static __always_inline unsigned int stream_copy_out(struct stream_reading *r,
 	return n;
 }
 
-/* The user's buffer has received @bytes more of the oldest record. */
+/* Account for @bytes more of the oldest record that have been copied. */
 static __always_inline void stream_consume(struct bpf_stream *stream, struct stream_reading *r,
 					   struct bpf_stream_rec *rec, unsigned int bytes)
 {
@@ -435,7 +436,7 @@ static __always_inline void stream_consume(struct bpf_stream *stream, struct str
 	}
 }
 
-/* Ends the line that was read last, for a group to begin one. */
+/* Insert the newline before a group. */
 static noinline bool stream_end_line(struct bpf_stream *stream, struct stream_reading *r)
 {
 	if (!stream_copy_out(r, "\n", 1)) {
@@ -449,7 +450,7 @@ static noinline bool stream_end_line(struct bpf_stream *stream, struct stream_re
 	return true;
 }
 
-/* Only @n of @todo bytes could be copied. */
+/* Handle a fault: only @n of @todo bytes could be copied. */
 static noinline bool stream_read_part(struct bpf_stream *stream, struct stream_reading *r,
 				      struct bpf_stream_rec *rec, unsigned int n,
 				      unsigned int todo)
@@ -485,17 +486,17 @@ static bool stream_read_next(struct bpf_stream *stream, struct stream_reading *r
 	return true;
 }
 
-/* How much is read until writers can tell. */
+/* Number of bytes that are discharged at a time */
 #define SETTLE_BYTES 4096
 
-/* Once for many records, as writers look at the count. */
+/* Not for each record, as writers contend for the count. */
 static void stream_settle(struct bpf_stream *stream, struct stream_reading *r)
 {
 	stream_discharge_text(stream, r->consumed);
 	r->consumed = 0;
 }
 
-/* Copies until the buffer is full, or an error, or the caller is killed, ends it. */
+/* Copy until the buffer is full or the log is empty; stop on faults and fatal signals. */
 static int stream_copy_all(struct bpf_stream *stream, struct stream_reading *r)
 {
 	lockdep_assert_held(&stream->lock);
@@ -535,7 +536,7 @@ unlock:
 	return err;
 }
 
-/* Return: whether any of what is missing has been faulted in. */
+/* Return: true if any of the missing bytes can be written now. */
 static bool stream_fault_in(struct stream_reading *r)
 {
 	size_t left = fault_in_subpage_writeable(r->buf + r->copied, r->missing);
@@ -546,8 +547,8 @@ static bool stream_fault_in(struct stream_reading *r)
 }
 
 /*
- * How much of a buffer is in user space: from the stack, for one, a generous
- * length reaches beyond.
+ * Part of the buffer that is in user space: a large length may reach beyond the end,
+ * in particular from a buffer on the stack.
  */
 static unsigned int stream_len_in_user_space(const char __user *buf, unsigned int len)
 {
@@ -562,17 +563,17 @@ static unsigned int stream_len_in_user_space(const char __user *buf, unsigned in
 
 /**
  * bpf_stream_read - copy unread text to user space
- * @stream: where from
- * @buf: where to
+ * @stream: the stream
+ * @buf: buffer of the user
  * @len: size of @buf in bytes, at most INT_MAX
  *
- * Fills the buffer as long as there is text. What was copied is consumed,
- * nothing else.
+ * Fills the buffer as long as there is text. Exactly the text that was copied
+ * is consumed.
  *
  * Context: Process context, may sleep; takes the stream's lock.
- * Return: number of bytes copied, 0 if nothing is unread; -EFAULT if there is
- *         text and no byte of it could be copied; -ERESTARTSYS if a signal
- *         came while another reader was at work, or the caller is killed.
+ * Return: number of bytes copied, 0 if there is no unread text; -EFAULT if there
+ *         is text and no byte of it could be copied; -ERESTARTSYS if a signal
+ *         arrived while waiting for another reader, or the caller is killed.
  */
 int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 		    unsigned int len)
@@ -596,10 +597,10 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 }
 
 /**
- * bpf_stream_alloc - make an empty stream
- * @writable: whether there will ever be something in it
+ * bpf_stream_alloc - allocate an empty stream
+ * @writable: the program can print or have errors to report
  *
- * What a stream has on each CPU it has only if it is writable.
+ * Only writable streams have per-CPU memory.
  *
  * Context: Process context, may sleep.
  * Return: the stream, with one reference for the caller, or NULL.
@@ -631,7 +632,7 @@ struct bpf_stream *bpf_stream_alloc(bool writable)
 }
 
 /**
- * bpf_stream_end - tell readers that nothing will come any more
+ * bpf_stream_end - notify readers that no more text will be written
  * @stream: the stream, whose writers have returned
  *
  * Context: Process context.
@@ -643,10 +644,10 @@ void bpf_stream_end(struct bpf_stream *stream)
 }
 
 /**
- * bpf_stream_has_ended - has the program gone?
+ * bpf_stream_has_ended - test if the program was freed
  * @stream: the stream
  *
- * Return: true if what is in the stream now is all that there will ever be.
+ * Return: true if no more text will be written.
  */
 bool bpf_stream_has_ended(const struct bpf_stream *stream)
 {
@@ -654,11 +655,11 @@ bool bpf_stream_has_ended(const struct bpf_stream *stream)
 }
 
 /**
- * bpf_stream_put - give a reference back
+ * bpf_stream_put - drop a reference
  * @stream: the stream, or NULL
  *
- * The last one frees the stream and what is unread in it. Nobody writes to it
- * any more by then, as a program keeps its reference until it is freed.
+ * Dropping the last reference frees the stream and its unread text. There are no
+ * writers by then, as a program keeps its reference until it is freed.
  *
  * Context: Process context, may sleep.
  */

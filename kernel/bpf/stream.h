@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* BPF standard streams: what the files of the implementation share. */
+/* BPF standard streams: shared by the files of the implementation */
 #ifndef _KERNEL_BPF_STREAM_H
 #define _KERNEL_BPF_STREAM_H
 
@@ -23,7 +23,7 @@
  * struct bpf_stream_rec - one message
  * @node: link in the log, the backlog or a staged group
  * @len: length of @text, never 0
- * @begins_line: it is not to continue a line, being the first of a group
+ * @begins_line: first record of a group, which has to begin a line
  * @text: the message, without a terminating NUL
  */
 struct bpf_stream_rec {
@@ -34,9 +34,9 @@ struct bpf_stream_rec {
 };
 
 /**
- * struct bpf_stream_freed - records that were freed in a row
- * @page: the page that they are in
- * @bytes: memory that they take
+ * struct bpf_stream_freed - consecutively freed records of one page
+ * @page: their page
+ * @bytes: their size
  */
 struct bpf_stream_freed {
 	void *page;
@@ -52,9 +52,9 @@ enum bpf_stream_stat {
 };
 
 /**
- * struct bpf_stream_cpu - what a stream has on each CPU
- * @cursor: where the next record goes, see stream_alloc.c
- * @stats: counters of this CPU's writers; local_t, as NMIs count too
+ * struct bpf_stream_cpu - per-CPU part of a stream
+ * @cursor: address of the next record, see stream_alloc.c
+ * @stats: counters of this CPU's writers; local_t, as NMIs increment them, too
  */
 struct bpf_stream_cpu {
 	unsigned long cursor;
@@ -63,23 +63,23 @@ struct bpf_stream_cpu {
 
 /**
  * struct bpf_stream - a stream of text from any context to readers
- * @log: records that no reader has seen, newest first
+ * @log: records that no reader has taken, newest first
  * @unread: bytes of text that are charged to the stream
- * @pages: pages that hold records or are about to
- * @groups: groups that are unread; a newline may have to be put before each
- * @cpu: per-CPU part; NULL if nobody can write to the stream
- * @objcg: memory cgroup that pays for the pages, or NULL
- * @wait: who sleeps until there is something to read, or nothing will come
- * @wake: wakes them, for writers that cannot
- * @writable: in the list of streams that may hold memory
- * @refused: a limit let it have no page, and nothing was done about it yet
- * @ended: the program is gone
- * @lock: serialises readers, guards the fields below
+ * @pages: number of pages, including those being allocated
+ * @groups: number of unread groups; a newline may be inserted before each
+ * @cpu: per-CPU part; NULL if the program can neither print nor cause reports
+ * @objcg: memory cgroup that is charged for the pages, or NULL
+ * @wait: readers that wait for text or for the end of the stream
+ * @wake: wakes them, as writers cannot
+ * @writable: link in the list of streams that can have pages
+ * @refused: the memory cgroup's limit has refused a page, and reclaim is pending
+ * @ended: the program was freed
+ * @lock: serializes readers, protects the fields below
  * @backlog: records taken from @log, oldest first
- * @consumed: bytes of the first backlog record that were read already
- * @mid_line: what was read last is not a newline
- * @reads: how often @lock was held to read
- * @refs: references, the program's being one
+ * @consumed: bytes of the first backlog record that were already read
+ * @mid_line: the last character that was read is not a newline
+ * @reads: number of times that @lock was taken to read
+ * @refs: reference count; the program has one
  */
 struct bpf_stream {
 	struct llist_head log;
@@ -105,16 +105,16 @@ struct bpf_stream {
 #define BPF_NR_STREAMS 2
 
 /**
- * struct bpf_streams - what bpf_prog_aux refers to
- * @stream: the program's streams, BPF_STDOUT first
- * @may_show_addresses: does who loaded the program have CAP_PERFMON?
+ * struct bpf_streams - streams of a program
+ * @stream: the streams, BPF_STDOUT first
+ * @may_show_addresses: the program was loaded with CAP_PERFMON
  */
 struct bpf_streams {
 	struct bpf_stream *stream[BPF_NR_STREAMS];
 	bool may_show_addresses;
 };
 
-/* A program's stream, or NULL if there is none of that id. */
+/* Return: the program's stream, or NULL if @stream_id is invalid. */
 static inline struct bpf_stream *
 bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
 {
@@ -127,15 +127,15 @@ bpf_prog_stream(const struct bpf_prog_aux *aux, unsigned int stream_id)
 }
 
 /*
- * Is there something to read? The answer may be yes a few instructions before a message
- * can be read, but it is never no a moment too long.
+ * Test if there is text to read. This may be true a few instructions before a message can
+ * be read, but it is never false while one can be read.
  */
 static inline bool bpf_stream_has_text(const struct bpf_stream *stream)
 {
 	return atomic_read(&stream->unread);
 }
 
-/* As many bytes a reader gets at most. */
+/* The maximum number of bytes that readers can get, with newlines before groups */
 static inline unsigned int bpf_stream_unread(const struct bpf_stream *stream)
 {
 	return atomic_read(&stream->unread) + atomic_read(&stream->groups);
@@ -151,13 +151,13 @@ static inline struct bpf_stream_rec *bpf_stream_rec(struct llist_node *node)
 	return llist_entry(node, struct bpf_stream_rec, node);
 }
 
-/* Memory that the stream's records take, in bytes. */
+/* Memory of the stream's records, in bytes */
 static inline unsigned long bpf_stream_memory(const struct bpf_stream *stream)
 {
 	return atomic_read(&stream->pages) * PAGE_SIZE;
 }
 
-/* Memory that a record of @len bytes of text takes. */
+/* Size of a record with @len bytes of text */
 static inline unsigned int bpf_stream_rec_size(unsigned int len)
 {
 	return ALIGN(offsetof(struct bpf_stream_rec, text) + len,
@@ -190,10 +190,11 @@ void bpf_stream_memory_exit(struct bpf_stream *stream);
 /**
  * bpf_stream_rec_free - free a record
  * @stream: stream for which the record was allocated
- * @freed: those that were freed before
- * @rec: the record, linked nowhere
+ * @freed: records that were freed before
+ * @rec: the record, not on any list
  *
- * bpf_stream_free_end(), or freeing a record of another page, lets go of its memory.
+ * Its memory is released by bpf_stream_free_end(), or when a record of another page is
+ * freed.
  *
  * Context: Any, NMI included.
  */

@@ -3,9 +3,9 @@
  * Memory for the records of BPF streams
  *
  * A record is allocated by advancing a cursor through a page, and freed by
- * counting its bytes off that page. Writers allocate in any context, an NMI
- * that interrupts an allocation on the same CPU included; nothing here takes a
- * lock or waits.
+ * subtracting its size from the page's count of live bytes. Writers allocate in
+ * any context, including an NMI that interrupts an allocation on the same CPU.
+ * Nothing here takes a lock or waits.
  *
  * Structure
  * ---------
@@ -19,45 +19,44 @@
  *         | live | record | record | record |       room       |
  *         +------+--------+--------+--------+------------------+
  *
- * The cursor is the address of the first free byte. It is 0 while the CPU has
- * no page, and one past the page's end when the page is full, so that it lies
- * in (page, page + PAGE_SIZE] and tells page, records and room in one word.
+ * The cursor is the address of the first free byte. It is 0 if the CPU has no
+ * page, and the address behind the page if the page is full. So it is in
+ * (page, page + PAGE_SIZE], and one word determines page, records and room.
  *
- * The live count of a page, at its beginning, is that of the bytes that
- * somebody may still use: those of records that were not freed, allocated or
- * not yet, and one for the cursor pointing into the page. It starts at all that
- * is for records, and that one. Allocating does not change it, as those
- * bytes were counted as room before. Freeing records takes their size away; who
- * frees many does so once for those in a row that share a page. Moving the cursor
- * to another page takes away the room that was left and the one. Whoever makes
- * it 0 frees the page.
+ * The live count at the beginning of a page is the number of bytes that are in
+ * use or may be allocated, plus one for the cursor that points into the page. It
+ * starts at the size of the records' area plus one. Allocating a record does not
+ * change it. Freeing records subtracts their size, with one subtraction for
+ * consecutive records of the same page. Moving the cursor to another page
+ * subtracts the unused tail and the cursor's one. The CPU whose subtraction
+ * reaches 0 frees the page.
  *
- * The pages of a stream hold records of this stream only. What a program
- * leaves unread pins no memory but its own: a page whose records were all read
- * is either a cursor's, at most one for each CPU, or has been freed. Where memory is
- * scarce, cursors of streams that are drained give their pages back.
+ * The pages of a stream hold records of this stream only, so that unread text of
+ * one program does not pin memory of another. A page whose records have all been
+ * freed is either the current page of a cursor, at most one per CPU, or has been
+ * freed itself. Memory reclaim drops the cursors of drained streams.
  *
  * Who runs where
  * --------------
  *
- * A cursor is moved by its own CPU only, with preemption disabled, but
- * interrupts and NMIs may come between any two instructions of the move and
- * move it too. One word with the whole state makes that harmless:
+ * Only its own CPU advances a cursor, with preemption disabled, but interrupts
+ * and NMIs may advance it between any two instructions. This is harmless, as a
+ * single word has the whole state:
  *
- *  - within the page: cmpxchg from the value that was looked at. If an
- *    interrupt took the page to its end and freed it, and by chance a page at
- *    the same address has become the cursor's and is filled to the same byte,
- *    the exchange succeeds, and rightly so: the word describes the state of
- *    now, and nothing else was remembered.
+ *  - within the page: cmpxchg from the value that was loaded. An interrupt may
+ *    have filled and freed the page, and installed a page at the same address
+ *    that is filled to the same byte. The cmpxchg succeeds then, which is
+ *    correct: the word describes the current state, and no other state was
+ *    loaded before.
  *
- *  - to a new page: xchg. What comes out was current until now, be it the full
- *    page that was seen before or one that an interrupt has since installed,
- *    and is let go of. In the second case its room is lost until its records
- *    are read; the stream's limit on pages bounds that.
+ *  - to a new page: xchg. The old value is the current page, either the full one
+ *    that was loaded before or one that an interrupt has installed since, and is
+ *    retired. In the second case its room is lost until its records are read;
+ *    the stream's limit on pages bounds that.
  *
- *  - to no page: xchg, and this by any CPU, when memory is scarce or the stream is
- *    destroyed. To a writer between its look at the word and its cmpxchg it is one
- *    more change that makes that fail.
+ *  - to no page: xchg by any CPU, for memory reclaim or when the stream is
+ *    destroyed. It makes the cmpxchg of a concurrent writer fail, like any other
+ *    change.
  *
  * Records are freed by readers on other CPUs, by writers whose group did not
  * fit, and when the stream is destroyed.
@@ -70,11 +69,11 @@
  *    cursor (drop:A) and then subtracts from that count. A reader finds the page only
  *    through a record, and pushing that (push:A in stream.c) orders the count, too.
  *
- *  - The subtraction that reaches 0 (put:B) is ordered after all uses of the
- *    page before the other subtractions (put:B), as every one of them is fully
- *    ordered. So the page is freed when nobody looks at it any more.
+ *  - The subtraction that reaches 0 (put:B) is ordered after all accesses to the
+ *    page that precede the other subtractions (put:B), as each of them is fully
+ *    ordered. So there are no more accesses when the page is freed.
  *
- * tools/testing/bpf_streams/litmus has it as a litmus test.
+ * tools/testing/bpf_streams/litmus has litmus tests for these.
  */
 #include <linux/bpf.h>
 #include <linux/cleanup.h>
@@ -85,7 +84,7 @@
 
 /**
  * struct stream_page - a page with records
- * @live: bytes in use, see above
+ * @live: live count, see above
  * @records: the rest of the page
  */
 struct stream_page {
@@ -96,8 +95,8 @@ struct stream_page {
 #define STREAM_PAGE_ROOM (PAGE_SIZE - offsetof(struct stream_page, records))
 
 /*
- * Twice the capacity for records and their headers, in pages that lose some bytes at
- * the beginning and at the end, and a page for each CPU.
+ * Twice the capacity for records and their headers, in pages with some unused bytes at
+ * both ends, and a page per CPU.
  */
 static int stream_page_limit(void)
 {
@@ -109,7 +108,7 @@ static unsigned int cursor_room(unsigned long cursor)
 	return -cursor & ~PAGE_MASK;
 }
 
-/* The page that the byte before the address is in */
+/* The page that contains the byte before the address */
 static struct stream_page *page_before(unsigned long address)
 {
 	return (struct stream_page *)((address - 1) & PAGE_MASK);
@@ -142,14 +141,14 @@ static void stream_page_put(struct bpf_stream *stream, struct stream_page *page,
 	atomic_dec(&stream->pages);
 }
 
-/* The cursor has left the page. */
+/* The cursor no longer points into the page. */
 static void stream_page_retire(struct bpf_stream *stream, unsigned long cursor)
 {
 	if (cursor)
 		stream_page_put(stream, page_before(cursor), cursor_room(cursor) + 1);
 }
 
-/* The first record of a new page, as there is no room in the one before. */
+/* Allocate the first record of a new page. */
 static noinline struct bpf_stream_rec *
 stream_rec_alloc_page(struct bpf_stream *stream, unsigned long *cursor, unsigned int len)
 {
@@ -174,8 +173,8 @@ stream_rec_alloc_page(struct bpf_stream *stream, unsigned long *cursor, unsigned
  * @len: length of its text, in bytes
  *
  * Context: Any, NMI included, with preemption disabled.
- * Return: the record with @len set; -ENOSPC if the stream holds as many pages
- *         as it may, -ENOMEM if there is no page to be had.
+ * Return: the record with @len set; -ENOSPC if the stream has reached its limit
+ *         on pages; -ENOMEM if no page is available.
  */
 struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 					    unsigned int len)
@@ -201,7 +200,7 @@ struct bpf_stream_rec *bpf_stream_rec_alloc(struct bpf_stream *stream,
 }
 
 /**
- * bpf_stream_free_end - let go of the memory of freed records
+ * bpf_stream_free_end - release the memory of freed records
  * @stream: their stream
  * @freed: the records
  *
@@ -215,13 +214,13 @@ void bpf_stream_free_end(struct bpf_stream *stream, struct bpf_stream_freed *fre
 }
 
 /**
- * bpf_stream_cursors_drop - let go of the pages that cursors point into
+ * bpf_stream_cursors_drop - drop the current pages of all CPUs
  * @stream: the stream
  *
- * What writers have in these pages stays; the next message of a CPU takes a new page.
+ * Records in these pages stay; the next message of a CPU takes a new page.
  *
  * Context: Any, NMI included.
- * Return: number of pages that were free by that.
+ * Return: number of pages that were freed.
  */
 unsigned int bpf_stream_cursors_drop(struct bpf_stream *stream)
 {

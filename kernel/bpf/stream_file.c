@@ -3,8 +3,8 @@
  * BPF standard streams: streams as files
  *
  * A file refers to one stream of a program and does not keep the program loaded.
- * Whoever reads it can sleep until there is text, or poll. Files and the command
- * BPF_PROG_STREAM_READ_BY_FD read the same text: each byte goes to one reader.
+ * Readers can sleep until there is text, or poll. Files and the command
+ * BPF_PROG_STREAM_READ_BY_FD share the text: each byte goes to one reader.
  */
 #include <linux/anon_inodes.h>
 #include <linux/bpf.h>
@@ -23,8 +23,8 @@
 
 /**
  * struct bpf_stream_file - an open stream
- * @stream: the stream, to which it has a reference
- * @prog_id: ID of the program, which may be gone
+ * @stream: the stream, with a reference
+ * @prog_id: ID of the program, which may be unloaded
  * @stream_id: BPF_STDOUT or BPF_STDERR
  */
 struct bpf_stream_file {
@@ -49,8 +49,8 @@ static int stream_wait(struct bpf_stream *stream)
 }
 
 /*
- * Another reader may get the text for which we were woken, and a writer whose
- * message is charged but not yet pushed has us look too early: try again then.
+ * Retry if another reader got the text for which this one was woken, or if a message is
+ * charged but not yet pushed.
  */
 static ssize_t stream_read_or_wait(struct bpf_stream *stream, char __user *buf, size_t len,
 				   bool may_wait)
@@ -59,14 +59,14 @@ static ssize_t stream_read_or_wait(struct bpf_stream *stream, char __user *buf, 
 	int n;
 
 	for (;;) {
-		/* Before the read, which then finds all that was ever written. */
+		/* Test this before the read: if set, the read finds all that was ever written. */
 		ended = bpf_stream_has_ended(stream);
 		n = bpf_stream_read(stream, buf, len);
 		if (n || ended)
 			return n;
 		if (!may_wait)
 			return -EAGAIN;
-		/* Who is killed reads nothing, and does not wait where there is text. */
+		/* stream_wait() does not test for signals if text is charged but not pushed. */
 		if (signal_pending(current))
 			return -ERESTARTSYS;
 
@@ -76,7 +76,7 @@ static ssize_t stream_read_or_wait(struct bpf_stream *stream, char __user *buf, 
 	}
 }
 
-/* Of several buffers only the first waits: the text that it got is not held back. */
+/* Do not wait after the first buffer, as that would delay the text in it. */
 static ssize_t stream_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct file *file = iocb->ki_filp;
@@ -87,7 +87,7 @@ static ssize_t stream_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (!user_backed_iter(to))
 		return -EINVAL;
 
-	/* Like a pipe: nothing is asked for, so there is nothing to wait for. */
+	/* Like a pipe, do not wait if no byte was requested. */
 	while (iov_iter_count(to)) {
 		len = iter_iov_len(to);
 		n = len ? stream_read_or_wait(file_stream(file), iter_iov_addr(to), len,
@@ -193,9 +193,8 @@ err_free:
  * The interface is that announced for Linux 7.4.
  *
  * Context: Process context, may sleep.
- * Return: a descriptor, read-only and closed by exec; -EINVAL if there are unknown
- *         flags, what bpf_stream_get_by_fd() returns, -ENOMEM, or what getting a
- *         descriptor can fail with.
+ * Return: a descriptor, read-only and close-on-exec; -EINVAL for unknown flags; -ENOMEM;
+ *         an error of bpf_stream_get_by_fd() or anon_inode_getfd().
  */
 int bpf_prog_stream_open(const union bpf_attr *attr)
 {

@@ -2,23 +2,22 @@
 /*
  * BPF standard streams: rendering of messages in one pass
  *
- * bpf_bprintf_prepare() and bstr_printf() look at every byte of a format several
- * times and take the arguments by way of a binary form. What is here goes from
- * format and arguments straight to the text, for the formats that most programs
- * print with: plain text, integers, characters and strings.
+ * bpf_bprintf_prepare() and bstr_printf() scan each byte of a format several times and
+ * convert the arguments to a binary form first. The functions here generate the text
+ * from format and arguments in one pass. They support what most programs use: plain
+ * text, integers, characters and strings.
  *
- * It decides nothing. Whatever it does not know, and whatever is wrong or too long,
- * it leaves alone, and the caller has the base's functions render the message or
- * refuse it. So it has only to be right about what it accepts: the text must be what
- * the base makes of it. tools/testing/bpf_streams/format.c compares the two.
+ * They do not reject anything. If a format is unsupported, invalid, or its text too
+ * long, the caller falls back to these two functions, which render or refuse it.
+ * For what they support, the text must be that of bstr_printf();
+ * tools/testing/bpf_streams/format.c compares the two.
  *
- * Plain text is looked at by words. Those that are loaded are always in a page that
- * the text is in; what is behind its end is not looked at. Where the processor checks
- * tags of memory, they are also in a granule that the text is in, as all of that has
- * one tag. Where the compiler checks what is looked at, by bits even, text is looked at
- * by bytes. When it is copied, a whole
- * word is stored and as much of it kept as is plain text: what follows is stored over
- * the rest.
+ * Plain text is scanned by words. A word is loaded only if it begins in the text and
+ * does not cross the end of a page; the bytes behind the end of the text are ignored.
+ * With memory tagging, it must not cross the end of a granule either, as all of a
+ * granule has one tag. With KMSAN, which tracks single bits, text is scanned by bytes.
+ * To copy plain text, whole words are stored, and the position is advanced by the number
+ * of plain bytes; the rest is overwritten by what follows.
  */
 #include <linux/bitops.h>
 #include <linux/bpf.h>
@@ -38,31 +37,30 @@
 #define BYTES(b) (~0UL / 0xff * (b))
 
 /*
- * Which bytes of a word may not stand for themselves? Each that does not, or is not
- * ASCII, gets the highest bit of its place set: 0x7f and what is above by adding 1, what
- * is below ' ' by taking ' ' away, '%' by taking 1 away from the 0 that the exclusive or
- * makes of it. Carries and borrows come from such bytes alone. They may set the bit of
- * the next one, which is then looked at by itself and acquitted.
+ * Set the highest bit of each byte that is not plain, or not ASCII: of 0x7f and above by
+ * adding 1, of those below ' ' by subtracting ' ', and of '%' by subtracting 1 from the 0
+ * that the exclusive or yields. Only these bytes cause carries and borrows, which may set
+ * the bit of the next byte, too. That byte is then rechecked by itself.
  */
-static __always_inline unsigned long suspects(unsigned long word)
+static __always_inline unsigned long special_bytes(unsigned long word)
 {
 	return (word + BYTES(0x01)) | (word - BYTES(' ')) |
 	       ((word ^ BYTES('%')) - BYTES(0x01));
 }
 
-#define SUSPECT BYTES(0x80)
+#define SPECIAL BYTES(0x80)
 
-/* How many bytes come before the first one in memory whose bit is set. */
-static __always_inline unsigned int innocents(unsigned long suspects)
+/* Number of bytes before the first one, in memory order, whose bit is set */
+static __always_inline unsigned int bytes_before(unsigned long bits)
 {
 #ifdef __LITTLE_ENDIAN
-	return __ffs(suspects) / BITS_PER_BYTE;
+	return __ffs(bits) / BITS_PER_BYTE;
 #else
-	return (BITS_PER_LONG - 1 - __fls(suspects)) / BITS_PER_BYTE;
+	return (BITS_PER_LONG - 1 - __fls(bits)) / BITS_PER_BYTE;
 #endif
 }
 
-/* Does it stand for itself, as bpf_bprintf_prepare() sees it? */
+/* Test if the byte is plain text for bpf_bprintf_prepare(). */
 static __always_inline bool is_plain(unsigned char c)
 {
 	if (likely(c >= ' ' && c < 0x7f))
@@ -78,8 +76,8 @@ static __always_inline bool must_align(void)
 }
 
 /*
- * May so many words, one or two, be loaded, of which the first byte is the text's? If
- * they are aligned to their size, they are in one page, and in one granule of tags.
+ * Test if one or two words may be loaded from an address in the text. If aligned to their
+ * size, they are in one page and in one tag granule.
  */
 static __always_inline bool can_load(const char *s, unsigned int words)
 {
@@ -92,12 +90,12 @@ static __always_inline bool can_load(const char *s, unsigned int words)
 }
 
 /**
- * bpf_stream_plain_len - length of the text that a format begins with
+ * bpf_stream_plain_len - get the length of the plain text at the beginning of a format
  * @fmt: the format, terminated
  *
  * Context: Any, NMI included.
- * Return: how many bytes stand for themselves; after them comes the end, a '%', or
- *         what no format may have.
+ * Return: number of plain bytes; they are followed by the end, a '%', or a byte that
+ *         is invalid in formats.
  */
 unsigned int bpf_stream_plain_len(const char *fmt)
 {
@@ -106,19 +104,20 @@ unsigned int bpf_stream_plain_len(const char *fmt)
 
 	for (;;) {
 		if (likely(can_load(s, 2))) {
-			first = suspects(read_word_at_a_time(s));
-			/* KASAN would have it begin before the end of the text. */
-			second = suspects(READ_ONCE_NOCHECK(*(const unsigned long *)(s + WORD)));
-			if (!((first | second) & SUSPECT)) {
+			first = special_bytes(read_word_at_a_time(s));
+			/* KASAN would complain if the text ends in the first word. */
+			second = special_bytes(READ_ONCE_NOCHECK(*(const unsigned long *)
+								 (s + WORD)));
+			if (!((first | second) & SPECIAL)) {
 				s += 2 * WORD;
 				continue;
 			}
 
-			first &= SUSPECT;
+			first &= SPECIAL;
 			if (first)
-				s += innocents(first);
+				s += bytes_before(first);
 			else
-				s += WORD + innocents(second & SUSPECT);
+				s += WORD + bytes_before(second & SPECIAL);
 		}
 		if (!is_plain(*s))
 			return s - fmt;
@@ -127,9 +126,9 @@ unsigned int bpf_stream_plain_len(const char *fmt)
 }
 
 /**
- * struct stream_text - what is being rendered
- * @pos: where the text goes on
- * @end: where it must end; one more byte may be written to
+ * struct stream_text - text that is being rendered
+ * @pos: its end so far
+ * @end: end of the buffer, apart from one byte that may be written to
  */
 struct stream_text {
 	char *pos;
@@ -141,7 +140,7 @@ static __always_inline unsigned int text_room(const struct stream_text *text)
 	return text->end - text->pos;
 }
 
-/* Copies plain text; returns what follows, or NULL if there is no room. */
+/* Copy plain text. Return: the rest of the format, or NULL if there is no room. */
 static __always_inline const char *put_plain(struct stream_text *text, const char *s)
 {
 	unsigned long word, found;
@@ -151,8 +150,8 @@ static __always_inline const char *put_plain(struct stream_text *text, const cha
 		if (likely(can_load(s, 1) && text_room(text) >= WORD)) {
 			word = read_word_at_a_time(s);
 			put_unaligned(word, (unsigned long *)text->pos);
-			found = suspects(word) & SUSPECT;
-			len = found ? innocents(found) : WORD;
+			found = special_bytes(word) & SPECIAL;
+			len = found ? bytes_before(found) : WORD;
 			text->pos += len;
 			s += len;
 			if (!found)
@@ -167,12 +166,12 @@ static __always_inline const char *put_plain(struct stream_text *text, const cha
 }
 
 /**
- * struct stream_conv - a conversion, between the '%' and its letter
- * @width: least length of what it prints
- * @left: pad it on the right
- * @zero: pad a number with zeros
- * @plus: give a signed number that is not negative a '+'
- * @space: or else a ' '
+ * struct stream_conv - flags and width of a conversion
+ * @width: minimum length of its text
+ * @left: pad on the right
+ * @zero: pad numbers with zeros
+ * @plus: print '+' before signed numbers that are not negative
+ * @space: or else ' '
  */
 struct stream_conv {
 	u32 width;
@@ -187,10 +186,7 @@ static __always_inline bool is_padded(const struct stream_conv *conv)
 	return conv->width || conv->plus || conv->space;
 }
 
-/*
- * Makes room for @len bytes, padded as the conversion wants it, and returns where they
- * go; NULL if they do not fit.
- */
+/* Pad for @len bytes. Return: where to store these, or NULL if there is no room. */
 static char *put_padded(struct stream_text *text, const struct stream_conv *conv,
 			unsigned int len)
 {
@@ -228,7 +224,7 @@ static __always_inline unsigned int dec_len(u64 n)
 	return len + 2 + (n >= 1000);
 }
 
-/* Writes the digits of a number, which end at @end. */
+/* Write the digits of a number in front of @end. */
 static __always_inline void put_dec(char *end, u64 n)
 {
 	u64 q;
@@ -252,7 +248,7 @@ static void put_hex(char *end, u64 n, const char *digits)
 	} while (n);
 }
 
-/* A number as it is asked for: with a sign, padded, hexadecimal. */
+/* Print a number in hexadecimal, or with flags or a width. */
 static noinline bool put_number(struct stream_text *text, const struct stream_conv *conv,
 				u64 n, char letter)
 {
@@ -291,12 +287,12 @@ static noinline bool put_number(struct stream_text *text, const struct stream_co
 	return true;
 }
 
-/* The same without anything but, perhaps, a minus. */
+/* Print a decimal number without flags and width. */
 static __always_inline bool put_plain_dec(struct stream_text *text, u64 n, bool is_signed)
 {
 	unsigned int len;
 
-	/* Of "-9223372036854775808" */
+	/* The length of "-9223372036854775808" */
 	if (text_room(text) < 20)
 		return false;
 
@@ -322,8 +318,8 @@ static bool put_char(struct stream_text *text, const struct stream_conv *conv, c
 }
 
 /*
- * The bytes of a word that are 0 have the highest bit of their place set; others, only
- * if they come after one of those.
+ * Set the highest bit of each byte that is 0, and maybe of bytes behind the first of
+ * these, in memory order.
  */
 static __always_inline unsigned long zeros(unsigned long word)
 {
@@ -335,8 +331,8 @@ static __always_inline unsigned long zeros(unsigned long word)
 }
 
 /*
- * strncpy_from_kernel_nofault() by words: returns the length of the string without the
- * NUL; @size if it does not end before; 0 if it cannot be read.
+ * strncpy_from_kernel_nofault() by words. Return: the length of the string without the
+ * NUL; @size if the string is not shorter than that; 0 if it cannot be read.
  */
 static unsigned int copy_kernel_string(char *to, unsigned long address, unsigned int size)
 {
@@ -348,8 +344,8 @@ static unsigned int copy_kernel_string(char *to, unsigned long address, unsigned
 		return 0;
 
 	/*
-	 * The string may change meanwhile. And page faults are counted in the task, by
-	 * interrupts too, which leave the count as it was.
+	 * The string may be modified concurrently. pagefault_disabled is not atomic, but an
+	 * interrupt that changes it restores its value.
 	 */
 	kcsan_disable_current();
 	pagefault_disable();
@@ -360,7 +356,7 @@ static unsigned int copy_kernel_string(char *to, unsigned long address, unsigned
 			put_unaligned(word, (unsigned long *)(to + len));
 			found = zeros(word);
 			if (found) {
-				len += innocents(found);
+				len += bytes_before(found);
 				break;
 			}
 			len += WORD;
@@ -381,7 +377,7 @@ out:
 	return len;
 }
 
-/* The same of a string that %s names, which may be the user's. */
+/* The same for an argument of %s, which may be an address in user space. */
 static __always_inline unsigned int copy_string(char *to, unsigned long address,
 						unsigned int size)
 {
@@ -401,9 +397,9 @@ static bool put_string(struct stream_text *text, const struct stream_conv *conv,
 	char *pos = text->pos;
 	unsigned int len;
 
-	/* One more byte than that may be written to: a string may fill the room. */
+	/* With the extra byte a string that fills the room is not taken for truncated. */
 	len = copy_string(pos, address, room + 1);
-	if (len > room) /* perhaps cut off */
+	if (len > room)
 		return false;
 
 	if (likely(conv->width <= len)) {
@@ -418,7 +414,7 @@ static bool put_string(struct stream_text *text, const struct stream_conv *conv,
 	return put_padded(text, conv, len);
 }
 
-/* Reads flags and width; returns what follows, NULL if the width is out of the way. */
+/* Parse flags and width. Return: the rest of the format, or NULL if @width is too large. */
 static noinline const char *parse_conv(struct stream_conv *conv, const char *fmt)
 {
 	for (;; fmt++) {
@@ -442,7 +438,7 @@ static noinline const char *parse_conv(struct stream_conv *conv, const char *fmt
 	return fmt;
 }
 
-/* Renders a conversion; returns what follows, or NULL if it is not for us. */
+/* Render a conversion. Return: the rest of the format, or NULL if it is not supported. */
 static __always_inline const char *put_conv(struct stream_text *text, const char *fmt, u64 arg)
 {
 	struct stream_conv conv = {};
@@ -488,14 +484,14 @@ static __always_inline const char *put_conv(struct stream_text *text, const char
 
 /**
  * bpf_stream_format - render a message
- * @buf: where to, MAX_BPRINTF_BUF bytes; the text is not terminated
- * @fmt: the format, as of bpf_bprintf_prepare()
+ * @buf: buffer of MAX_BPRINTF_BUF bytes; the text is not terminated
+ * @fmt: format of bpf_bprintf_prepare()
  * @args: the arguments
- * @nr_args: how many
+ * @nr_args: number of arguments
  *
  * Context: Any, NMI included.
- * Return: length of the text, less than MAX_BPRINTF_BUF; -EOPNOTSUPP if the base is to
- *         render the message, or to refuse it.
+ * Return: length of the text, less than MAX_BPRINTF_BUF; -EOPNOTSUPP if the caller has
+ *         to use bpf_bprintf_prepare() and bstr_printf().
  */
 int bpf_stream_format(char *buf, const char *fmt, const u64 *args, u32 nr_args)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* BPF standard streams: the functions that programs print with */
+/* BPF standard streams: kfuncs for printing */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
@@ -12,10 +12,9 @@
 #include <linux/tnum.h>
 #include "stream.h"
 
-/* Of a call that prints no text, or several: what no text has as its length */
+/* Not a constant text, or texts of different lengths */
 #define STREAM_TEXT_ANY U64_MAX
 
-/* Writes a text of any length. */
 static int stream_print_text(struct bpf_stream *stream, const char *text, unsigned int len)
 {
 	int err = -E2BIG;
@@ -30,7 +29,7 @@ static int stream_print_text(struct bpf_stream *stream, const char *text, unsign
 	return err;
 }
 
-/* What bpf_stream_format() leaves alone. */
+/* Print in two passes what bpf_stream_format() does not support. */
 static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fmt,
 				       const u64 *args, u32 nr_args)
 {
@@ -40,11 +39,11 @@ static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fm
 	};
 	int err;
 
-	/* The verifier has seen that fmt is a terminated, constant string. */
+	/* The verifier has checked that fmt is a terminated, constant string. */
 	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, &data);
 	if (err) {
 		bpf_stream_drop(stream, 1, 0);
-		/* The text of the arguments alone may be too long. */
+		/* The buffer is too small for the strings among the arguments. */
 		return err == -ENOSPC ? -E2BIG : err;
 	}
 
@@ -54,7 +53,7 @@ static noinline int stream_vprintk_any(struct bpf_stream *stream, const char *fm
 	return err;
 }
 
-/* A format that needs no arguments is its own text, or nearly. */
+/* Print a format without arguments; usually it is plain text. */
 static int stream_print(struct bpf_stream *stream, const char *fmt)
 {
 	unsigned int len = bpf_stream_plain_len(fmt);
@@ -95,8 +94,9 @@ static noinline int stream_vprintk(struct bpf_stream *stream, const char *fmt,
 }
 
 /*
- * What programs' calls of the kfuncs become, see bpf_stream_fixup_call(). As these
- * functions are no kfuncs, no program can call them with a program of its choice.
+ * The verifier replaces calls of the kfuncs with calls of these functions, see
+ * bpf_stream_fixup_call(). They are not kfuncs, so a program cannot pass an aux of its
+ * choice.
  */
 BPF_CALL_5(bpf_stream_prog_vprintk, int, stream_id, const char *, fmt, const void *, args,
 	   u32, size, struct bpf_prog_aux *, aux)
@@ -109,7 +109,7 @@ BPF_CALL_5(bpf_stream_prog_vprintk, int, stream_id, const char *, fmt, const voi
 	return stream_vprintk(stream, fmt, args, size);
 }
 
-/* The same for a format that is known to be a text of @len bytes */
+/* For a constant text of @len bytes */
 BPF_CALL_4(bpf_stream_prog_print, int, stream_id, const char *, text, u32, len,
 	   struct bpf_prog_aux *, aux)
 {
@@ -133,23 +133,23 @@ __bpf_kfunc_start_defs();
 /**
  * bpf_stream_vprintk - print into a stream of the calling program
  * @stream_id: BPF_STDOUT or BPF_STDERR
- * @fmt__str: format as of bpf_trace_vprintk()
+ * @fmt__str: format of bpf_trace_vprintk()
  * @args: array of u64, one for each conversion
  * @len__sz: size of @args in bytes
  *
- * The interface is that of Linux 7.0. What programs see is this declaration; the
- * verifier puts a call of the function that prints in place of theirs.
+ * The interface is that of Linux 7.0. Programs see this declaration only; the verifier
+ * replaces their calls.
  *
- * Context: Any, NMI included. A bpf_spin_lock may be held, but not one that a
- *          tracing program takes that can run in the course of this call.
- * Return: 0; -ENOENT without such a stream; -EINVAL if the format is wrong or
- *         does not go with the arguments, or there are more than 12 of them;
- *         -EBUSY without a format buffer, as when an NMI interrupts others
- *         that print, unless the format is plain text, without a '%'; -E2BIG if
- *         the text is longer than 1023 bytes; -ENOSPC if the stream is full;
- *         -ENOMEM if no page could be had without waiting, or the memory cgroup or
- *         the streams of the machine are at their limit. Whatever is refused is
- *         counted, but for what has no stream.
+ * Context: Any, NMI included. A bpf_spin_lock may be held, unless a tracing program
+ *          that can run during this call takes the same lock.
+ * Return: 0; -ENOENT if the stream does not exist; -EINVAL if the format is invalid
+ *         or does not match the arguments, or if there are more than 12 arguments;
+ *         -EBUSY if no format buffer is free, as in an NMI that interrupts other
+ *         contexts that print (plain text, without a '%', needs no buffer); -E2BIG if
+ *         the text is longer than 1023 bytes; -ENOSPC if the stream is full; -ENOMEM
+ *         if no page is available without waiting, or if the limit of the memory
+ *         cgroup or of all streams is reached. Refused messages are counted, except
+ *         for -ENOENT.
  */
 __bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
 				   const void *args, u32 len__sz)
@@ -161,7 +161,7 @@ __bpf_kfunc int bpf_stream_vprintk(int stream_id, const char *fmt__str,
 /**
  * bpf_stream_vprintk_impl - print into a stream of the calling program
  * @stream_id: BPF_STDOUT or BPF_STDERR
- * @fmt__str: format as of bpf_trace_vprintk()
+ * @fmt__str: format of bpf_trace_vprintk()
  * @args: array of u64, one for each conversion
  * @len__sz: size of @args in bytes
  * @aux__prog: ignored
@@ -180,16 +180,16 @@ __bpf_kfunc int bpf_stream_vprintk_impl(int stream_id, const char *fmt__str,
 }
 
 /**
- * bpf_stream_print_stack - print a dump of the stack into a stream
+ * bpf_stream_print_stack - print a stack trace into a stream
  * @stream_id: BPF_STDOUT or BPF_STDERR
  *
- * The interface is that of Linux 6.18. See bpf_stream_vprintk(). The dump begins a
- * line: if the program has left one unfinished, that is ended first.
+ * The interface is that of Linux 6.18. See bpf_stream_vprintk(). The stack trace begins
+ * on a new line: if the text before it does not end in a newline, one is inserted.
  *
  * Context: As bpf_stream_vprintk().
- * Return: 0; -ENOENT without such a stream; -EBUSY without a format buffer;
- *         -ENOSPC if the dump does not fit the stream; -ENOMEM as
- *         bpf_stream_vprintk(). A dump that fails is wholly absent.
+ * Return: 0; -ENOENT if the stream does not exist; -EBUSY if no format buffer is free;
+ *         -ENOSPC if the stack trace does not fit the stream; -ENOMEM as
+ *         bpf_stream_vprintk(). On failure nothing is printed.
  */
 __bpf_kfunc int bpf_stream_print_stack(int stream_id)
 {
@@ -209,10 +209,10 @@ BTF_ID_LIST_SINGLE(stream_vprintk_id, func, bpf_stream_vprintk)
 BTF_ID_LIST_SINGLE(stream_vprintk_impl_id, func, bpf_stream_vprintk_impl)
 
 /**
- * bpf_stream_is_kfunc - is this one of the kfuncs that print?
- * @btf_id: of a function of the kernel proper
+ * bpf_stream_is_kfunc - test for the kfuncs that print
+ * @btf_id: of a function in vmlinux
  *
- * They take no locks and do not sleep.
+ * They neither take locks nor sleep.
  */
 bool bpf_stream_is_kfunc(u32 btf_id)
 {
@@ -220,11 +220,11 @@ bool bpf_stream_is_kfunc(u32 btf_id)
 }
 
 /**
- * bpf_stream_ignores_arg - tell if an argument is not looked at
- * @btf_id: of a function of the kernel proper
+ * bpf_stream_ignores_arg - test if an argument is ignored
+ * @btf_id: of a function in vmlinux
  * @arg: number of the argument, from 0
  *
- * The program in bpf_stream_vprintk_impl() is not taken from the caller.
+ * bpf_stream_vprintk_impl() does not use the aux that is passed to it.
  */
 bool bpf_stream_ignores_arg(u32 btf_id, int arg)
 {
@@ -236,7 +236,7 @@ static bool is_vprintk(u32 btf_id)
 	return btf_id == stream_vprintk_id[0] || btf_id == stream_vprintk_impl_id[0];
 }
 
-/* The length of the text, if it is all that a call can print; else 0. */
+/* Return: the length of the text if the call can only print this constant text; or 0. */
 static unsigned int stream_const_len(const struct bpf_reg_state *fmt,
 				     const struct bpf_reg_state *size)
 {
@@ -248,7 +248,7 @@ static unsigned int stream_const_len(const struct bpf_reg_state *fmt,
 	if (!tnum_equals_const(size->var_off, 0))
 		return 0;
 
-	/* It did so when the format was checked. */
+	/* It succeeded when the format was checked. */
 	if (WARN_ON_ONCE(map->ops->map_direct_value_addr(map, &value, off)))
 		return 0;
 
@@ -258,14 +258,14 @@ static unsigned int stream_const_len(const struct bpf_reg_state *fmt,
 }
 
 /**
- * bpf_stream_note_call - see what a call of a kfunc prints
- * @aux: of the instruction that calls
- * @btf_id: of the function, which is of the kernel proper
- * @regs: registers at the call, which have been checked
+ * bpf_stream_note_call - note the length of a constant text
+ * @aux: of the call instruction
+ * @btf_id: of the function, which is in vmlinux
+ * @regs: registers at the call, already checked
  *
- * Most messages without arguments are constant texts. So that nobody has to look for
- * the end of such a text whenever it is printed, @aux->stream_text_len gets its length.
- * If the instruction prints several texts, they must have the same length.
+ * Most messages without arguments are constant texts. @aux->stream_text_len gets the
+ * length of such a text, so that it is not scanned each time it is printed. If the
+ * instruction can print several texts, they must have the same length.
  */
 void bpf_stream_note_call(struct bpf_insn_aux_data *aux, u32 btf_id,
 			  const struct bpf_reg_state *regs)
@@ -286,7 +286,7 @@ static bool is_text(const struct bpf_insn_aux_data *aux)
 	return aux->stream_text_len && aux->stream_text_len != STREAM_TEXT_ANY;
 }
 
-/* Loads the calling program into a register, and calls. */
+/* Load the program's aux into a register, and call. */
 static int stream_emit_call(struct bpf_insn *buf, int reg, struct bpf_prog_aux *prog_aux,
 			    struct bpf_insn call)
 {
@@ -299,11 +299,11 @@ static int stream_emit_call(struct bpf_insn *buf, int reg, struct bpf_prog_aux *
 }
 
 /**
- * bpf_stream_fixup_call - compose the call of the function behind a kfunc
- * @aux: of the instruction that calls
- * @btf_id: of the kfunc, which is one of ours
+ * bpf_stream_fixup_call - generate the call that replaces that of a kfunc
+ * @aux: of the call instruction
+ * @btf_id: of the kfunc, for which bpf_stream_is_kfunc() is true
  * @prog_aux: of the program
- * @buf: where to, INSN_BUF_SIZE instructions
+ * @buf: buffer for INSN_BUF_SIZE instructions
  *
  * Return: number of instructions.
  */
@@ -324,7 +324,7 @@ int bpf_stream_fixup_call(const struct bpf_insn_aux_data *aux, u32 btf_id,
 				    BPF_EMIT_CALL(bpf_stream_prog_print));
 }
 
-/* Text of a stream may hold kernel addresses. */
+/* The text can contain kernel addresses. */
 static int stream_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
 	if (!bpf_stream_is_kfunc(kfunc_id) ||

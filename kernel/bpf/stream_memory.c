@@ -1,49 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF standard streams: pages, who pays for them, and how they come back
+ * BPF standard streams: pages, their accounting and reclaim
  *
  * Limits
  * ------
  *
- * A page is counted by its stream (stream_alloc.c), by the memory cgroup of who
- * loaded the program, with all cgroups above it, and by the machine. Each of them has
- * a limit. What exceeds one of these gets no page, and the message is lost and counted.
- * A quarter of the machine's is for streams that have only a few pages.
+ * A page is charged to its stream (stream_alloc.c), to the memory cgroup of the task
+ * that loaded the program and its ancestors, and to a counter for the whole machine.
+ * Each of these has a limit. If one is exceeded, the page is refused, and the message is
+ * lost and counted. The last quarter of the machine's limit is reserved for streams that
+ * have few pages.
  *
- * Writers run in any context, so the cgroup is charged by the atomics of its page
- * counters alone. What else comes with a charge takes locks and is left out: nothing is
- * reclaimed first, there is no event at the limit, and memory.stat does not name the
- * pages. Like other kernel memory they move to the parent when the cgroup is removed.
+ * Writers run in any context, so only the atomic page counters of the cgroup are
+ * charged. The rest of a charge takes locks and is omitted: there is no reclaim first, no
+ * event at the limit, and no entry in memory.stat. Like other kernel memory, the pages
+ * are reparented when the cgroup is removed.
  *
- * A cgroup is often near its limit for the page cache that it has. So after a refusal
- * a work item makes room for the messages to come: streams near a limit let go of idle
- * pages, and of a cgroup that refused some memory is reclaimed. An irq_work queues it,
- * as below, and it waits before it runs, longer after it was of no use: messages may
- * be refused without end. Of several cgroups each has its turn.
+ * A cgroup is often near its limit because of page cache. So a refusal schedules a work
+ * item that makes room for later messages: it drops the idle pages of streams near a
+ * limit and reclaims memory of one cgroup that refused a page. An irq_work queues it, as
+ * below. It is delayed, and more so after reclaim has failed, as messages may be refused
+ * continuously. Several such cgroups take turns.
  *
  * Reserve
  * -------
  *
- * alloc_pages_nolock() can be unable to give a page for as long as a context lasts: with
- * interrupts disabled on UP and PREEMPT_RT, and where NMIs interrupt the page
- * allocator. A few pages are kept for that; whoever gets none otherwise takes one. They
- * are taken and replaced by xchg of a slot, which is all the synchronisation there is
- * (fully ordered, so that who takes a page sees it zeroed). A work item fills the empty
- * slots, and tries again until it can. Whoever took a page, or found none, has an
- * irq_work queue it unless it is queued: a program that traces interrupts and prints
- * would have each irq_work queue the next. Neither waits for the CPU of who printed,
- * which a real-time thread may have for itself. Where memory is short, the work item has
- * some reclaimed. The limits hold for these pages as well.
+ * alloc_pages_nolock() can fail for as long as a context lasts: with interrupts disabled
+ * on UP and PREEMPT_RT, and in an NMI that interrupts the page allocator. Whenever it
+ * fails, a page is taken from a small reserve. Pages are taken and added by xchg of a slot,
+ * without further synchronization (xchg is fully ordered, so the page is observed
+ * zeroed). A work item fills empty slots, and retries until all are full. A writer that
+ * has tried to take a page schedules it by an irq_work, unless it is pending; otherwise
+ * each irq_work could queue the next if a program traces interrupts and prints. Neither
+ * depends on the CPU of the writer, which a real-time thread may occupy. If memory is
+ * short, the work item triggers reclaim. The limits apply to these pages, too.
  *
  * Idle pages
  * ----------
  *
- * A stream that is drained keeps a page for each CPU that printed. A shrinker has such
- * streams let go of them when the machine or their memory cgroup is short of memory, and
- * the work item above when a limit is reached. That a cgroup may have some is noted when
- * one of its tasks loads a program, with it and with those above it, which may inherit
- * the stream. stream_list_lock guards the list of streams that can have pages; nothing is
- * allocated with it held.
+ * A drained stream keeps a page for each CPU that printed. A shrinker drops these pages
+ * when the machine or the memory cgroup is short of memory, the work item above when a
+ * limit is reached. Loading a program sets the shrinker's bit in the loader's cgroup, and
+ * in all its ancestors, to which the stream may be reparented. stream_list_lock protects
+ * the list of streams that can have pages; memory is not allocated while it is held.
  */
 #include <linux/atomic.h>
 #include <linux/bpf.h>
@@ -64,16 +63,16 @@
 #include <linux/workqueue.h>
 #include "stream.h"
 
-/* Of the machine's memory, what all streams together may take unless it is changed */
+/* Default limit of all streams together: the machine's memory divided by this */
 #define STREAM_SHARE_OF_RAM 8
 
-/* A stream that has no more has a quarter of that left to it. */
+/* Streams of at most this size may use the last quarter of the limit. */
 #define SMALL_PAGES 16
 
 #define NR_RESERVED 32
 #define RESERVE_RETRY (HZ / 10)
 
-/* How much room there is to be after a refusal, when, and when after that was in vain */
+/* Room to make after a refusal, the delay until then, and the delay if reclaim failed */
 #define ROOM_PAGES 64
 #define ROOM_DELAY (HZ / 10)
 #define ROOM_RETRY HZ
@@ -87,7 +86,7 @@ static LIST_HEAD(stream_list);
 static DEFINE_MUTEX(stream_list_lock);
 static struct shrinker *stream_shrinker;
 
-/* So that nobody's many streams keep others from having any */
+/* Programs that print a lot must not keep others from printing. */
 static unsigned long left_for_small(unsigned long max)
 {
 	return max / 4;
@@ -119,7 +118,7 @@ static bool machine_is_short(void)
 }
 
 #ifdef CONFIG_MEMCG
-/* Version 1 counts memory and swap together, too. */
+/* Version 1 has a counter for memory and swap together, too. */
 static bool has_memsw(void)
 {
 	return !cgroup_subsys_on_dfl(memory_cgrp_subsys);
@@ -169,7 +168,7 @@ static bool memsw_is_short(struct mem_cgroup *memcg)
 	return has_memsw() && counter_is_short(&memcg->memsw);
 }
 
-/* The lowest of it and those above it that has little room, or NULL */
+/* Return: the lowest cgroup, from @memcg upwards, that is near its limit; or NULL. */
 static struct mem_cgroup *find_short(struct mem_cgroup *memcg)
 {
 	while (memcg && !counter_is_short(&memcg->memory) && !memsw_is_short(memcg))
@@ -178,7 +177,7 @@ static struct mem_cgroup *find_short(struct mem_cgroup *memcg)
 	return memcg;
 }
 
-/* The one that pays, with a reference, if there is little room; or NULL */
+/* Return: the charged cgroup, with a reference, if it or an ancestor is near its limit. */
 static struct mem_cgroup *get_short_memcg(struct obj_cgroup *objcg)
 {
 	struct mem_cgroup *memcg;
@@ -191,14 +190,14 @@ static struct mem_cgroup *get_short_memcg(struct obj_cgroup *objcg)
 	return find_short(memcg) && css_tryget(&memcg->css) ? memcg : NULL;
 }
 
-/* Return: whether there is room now. */
+/* Return: true if there is room now. */
 static bool reclaim(struct mem_cgroup *memcg)
 {
 	struct mem_cgroup *each = memcg;
 	unsigned int options;
 
 	while ((each = find_short(each))) {
-		/* What is swapped out does not leave memsw. */
+		/* Swapping out does not reduce memsw. */
 		options = memsw_is_short(each) ? 0 : MEMCG_RECLAIM_MAY_SWAP;
 		try_to_free_mem_cgroup_pages(each, ROOM_PAGES, GFP_KERNEL,
 					     options | MEMCG_RECLAIM_PROACTIVE, NULL);
@@ -219,8 +218,8 @@ static void stream_put_objcg(struct obj_cgroup *objcg)
 		obj_cgroup_put(objcg);
 }
 
-/* Has the shrinker called for the one that pays, and for those above it, from now on. */
-static void note_idle_pages(struct obj_cgroup *objcg)
+/* Have the shrinker called for the charged cgroup and its ancestors. */
+static void set_shrinker_bits(struct obj_cgroup *objcg)
 {
 	struct mem_cgroup *memcg;
 	int nid;
@@ -234,8 +233,8 @@ static void note_idle_pages(struct obj_cgroup *objcg)
 			set_shrinker_bit(memcg, nid, stream_shrinker->id);
 }
 
-/* The root is called for the whole machine. */
-static bool is_paid_by(const struct bpf_stream *stream, struct mem_cgroup *memcg)
+/* The shrinker is called with the root for the whole machine. */
+static bool is_charged_to(const struct bpf_stream *stream, struct mem_cgroup *memcg)
 {
 	if (!memcg || mem_cgroup_is_root(memcg))
 		return true;
@@ -272,11 +271,11 @@ static void stream_put_objcg(struct obj_cgroup *objcg)
 {
 }
 
-static void note_idle_pages(struct obj_cgroup *objcg)
+static void set_shrinker_bits(struct obj_cgroup *objcg)
 {
 }
 
-static bool is_paid_by(const struct bpf_stream *stream, struct mem_cgroup *memcg)
+static bool is_charged_to(const struct bpf_stream *stream, struct mem_cgroup *memcg)
 {
 	return true;
 }
@@ -301,16 +300,16 @@ static void uncharge(struct bpf_stream *stream)
 	uncharge_machine();
 }
 
-/* How many pages hold nothing but room? */
+/* Return: number of pages without records. */
 static unsigned int stream_idle_pages(const struct bpf_stream *stream)
 {
 	return bpf_stream_has_text(stream) ? 0 : atomic_read(&stream->pages);
 }
 
 /*
- * Has idle streams near a limit let go of their pages. Return: the memory cgroup of a
- * stream that was refused a page, with a reference; or NULL. Sets @others if another
- * was refused some, too.
+ * Drop the idle pages of streams near a limit. Return: the memory cgroup of a stream that
+ * was refused a page, with a reference; or NULL. @others is set if more cgroups refused
+ * pages.
  */
 static struct mem_cgroup *drop_idle(bool *others)
 {
@@ -339,7 +338,7 @@ static struct mem_cgroup *drop_idle(bool *others)
 	return refusing;
 }
 
-/* Queued again, it looks for others that were refused, and some may be meanwhile. */
+/* It is queued again for other cgroups, and for pages that are refused meanwhile. */
 static void make_room(struct work_struct *work)
 {
 	struct mem_cgroup *refusing;
@@ -366,7 +365,7 @@ static struct irq_work room_irq_work = IRQ_WORK_INIT_HARD(room_wake);
 
 static noinline void ask_for_room(void)
 {
-	/* The work that clears PENDING (a full barrier) finds the stream refused. */
+	/* The work clears PENDING (a full barrier) and then observes stream->refused. */
 	smp_mb();
 	if (!delayed_work_pending(&room_work))
 		irq_work_queue(&room_irq_work);
@@ -379,8 +378,8 @@ static void *page_new(void)
 	return page ? page_address(page) : NULL;
 }
 
-/* alloc_pages_nolock() fails where memory is short, and has nobody do anything about it. */
-static void have_reclaimed(void)
+/* alloc_pages_nolock() fails if memory is short and does not trigger reclaim. */
+static void trigger_reclaim(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 
@@ -398,8 +397,8 @@ static void reserve_fill(struct work_struct *work)
 			continue;
 		page = page_new();
 		if (!page) {
-			have_reclaimed();
-			/* Later, even if somebody has queued it meanwhile */
+			trigger_reclaim();
+			/* Later, even if it was queued meanwhile */
 			mod_delayed_work(system_unbound_wq, to_delayed_work(work),
 					 RESERVE_RETRY);
 			return;
@@ -433,10 +432,10 @@ static noinline void *reserve_take(void)
 
 /**
  * bpf_stream_page_get - allocate a page for a stream
- * @stream: the stream that is to hold it
+ * @stream: the stream
  *
  * Context: Any, NMI included.
- * Return: the page, zeroed, or NULL if memory or a limit does not allow it.
+ * Return: the zeroed page, or NULL if none is available or a limit is reached.
  */
 void *bpf_stream_page_get(struct bpf_stream *stream)
 {
@@ -467,22 +466,22 @@ void bpf_stream_page_free(struct bpf_stream *stream, void *page)
 }
 
 /**
- * bpf_stream_memory_init - let a stream have pages
- * @stream: the stream, which the caller's memory cgroup is to pay for
+ * bpf_stream_memory_init - enable a stream to have pages
+ * @stream: the stream; its pages are charged to the caller's memory cgroup
  *
  * Context: Process context, may sleep.
  */
 void bpf_stream_memory_init(struct bpf_stream *stream)
 {
 	stream->objcg = stream_get_objcg();
-	note_idle_pages(stream->objcg);
+	set_shrinker_bits(stream->objcg);
 	guard(mutex)(&stream_list_lock);
 	list_add_tail(&stream->writable, &stream_list);
 }
 
 /**
  * bpf_stream_memory_exit - undo bpf_stream_memory_init()
- * @stream: the stream, which has no pages any more but for its cursors'
+ * @stream: the stream, which has no pages except the current ones of its cursors
  *
  * Context: Process context, may sleep.
  */
@@ -504,12 +503,12 @@ static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control
 
 	list_for_each_entry(stream, &stream_list, writable) {
 		idle = stream_idle_pages(stream);
-		if (idle && is_paid_by(stream, sc->memcg))
+		if (idle && is_charged_to(stream, sc->memcg))
 			sum += idle;
 		cond_resched();
 	}
 	mutex_unlock(&stream_list_lock);
-	/* Not SHRINK_EMPTY: whoever prints later does not note it again. */
+	/* Not SHRINK_EMPTY, which clears the bit: printing does not set it again. */
 	return sum;
 }
 
@@ -524,7 +523,7 @@ static unsigned long free_idle(struct shrinker *shrinker, struct shrink_control 
 	list_for_each_entry(stream, &stream_list, writable) {
 		if (freed >= sc->nr_to_scan)
 			break;
-		if (stream_idle_pages(stream) && is_paid_by(stream, sc->memcg))
+		if (stream_idle_pages(stream) && is_charged_to(stream, sc->memcg))
 			freed += bpf_stream_cursors_drop(stream);
 		cond_resched();
 	}

@@ -3,8 +3,8 @@
  * BPF standard streams: the streams of a program
  *
  * Every program loaded by bpf(2) has a struct bpf_streams, which its
- * subprograms and callbacks use as well. The program holds a reference to each
- * of the streams until no instance of it can run any more.
+ * subprograms and callbacks share. The program holds a reference to each
+ * stream until it can no longer run.
  */
 #include <linux/bpf.h>
 #include <linux/capability.h>
@@ -18,15 +18,15 @@
 static_assert((int)BPF_STDOUT == BPF_STREAM_STDOUT);
 static_assert((int)BPF_STDERR == BPF_STREAM_STDERR);
 
-/* Who cannot print may still be reported on. */
+/* Arena faults are reported for programs that cannot print, too. */
 static bool prog_may_print(const struct bpf_prog_aux *aux)
 {
 	return aux->may_print || aux->arena;
 }
 
 /**
- * bpf_prog_streams_alloc - give a program its streams
- * @aux: the main program's, with its token, when it was verified
+ * bpf_prog_streams_alloc - allocate the streams of a program
+ * @aux: of the main program, with its token, after verification
  *
  * Context: Process context, may sleep.
  * Return: 0 or -ENOMEM.
@@ -55,8 +55,8 @@ err_free:
 }
 
 /**
- * bpf_prog_streams_free - take a program's streams away
- * @aux: of a program that has ended, or of one that never had streams
+ * bpf_prog_streams_free - end and release the streams of a program
+ * @aux: of a program that can no longer run, or that has no streams
  *
  * Context: Process context.
  */
@@ -79,11 +79,11 @@ void bpf_prog_streams_free(struct bpf_prog_aux *aux)
 }
 
 /**
- * bpf_prog_may_show_addresses - may a report on a program show kernel addresses?
+ * bpf_prog_may_show_addresses - test if reports may show kernel addresses
  * @prog: the main program
  *
  * Context: Any, NMI included.
- * Return: whether the one who loaded it has CAP_PERFMON.
+ * Return: true if the program was loaded with CAP_PERFMON.
  */
 bool bpf_prog_may_show_addresses(const struct bpf_prog *prog)
 {
@@ -111,7 +111,7 @@ static void stream_show_fdinfo(struct seq_file *m, const char *name,
 /**
  * bpf_prog_streams_show_fdinfo - print the counters of a program's streams
  * @m: the program's fdinfo
- * @aux: the program's
+ * @aux: of the program
  */
 void bpf_prog_streams_show_fdinfo(struct seq_file *m,
 				  const struct bpf_prog_aux *aux)
@@ -126,14 +126,14 @@ void bpf_prog_streams_show_fdinfo(struct seq_file *m,
 /**
  * bpf_stream_get_by_fd - take a reference to a stream of a program
  * @prog_fd: the program's descriptor
- * @stream_id: which stream
- * @prog_id: is set to the program's ID, if it is not NULL
+ * @stream_id: BPF_STDOUT or BPF_STDERR
+ * @prog_id: set to the program's ID, unless NULL
  *
- * The reference keeps the stream, while the program may go.
+ * The reference keeps the stream, but not the program.
  *
  * Context: Process context.
- * Return: the stream; -EINVAL if the descriptor is not a program's, -EBADF if it is
- *         no descriptor, -ENOENT if there is no such stream.
+ * Return: the stream; -EBADF if @prog_fd is not a descriptor; -EINVAL if it is not
+ *         that of a program; -ENOENT if the stream does not exist.
  */
 struct bpf_stream *bpf_stream_get_by_fd(u32 prog_fd, u32 stream_id, u32 *prog_id)
 {
@@ -159,9 +159,8 @@ struct bpf_stream *bpf_stream_get_by_fd(u32 prog_fd, u32 stream_id, u32 *prog_id
  * @attr: with the member prog_stream_read
  *
  * Context: Process context, may sleep.
- * Return: number of bytes copied, 0 if nothing is unread; -EINVAL if the length is
- *         above INT_MAX, and what bpf_stream_get_by_fd() and bpf_stream_read()
- *         return.
+ * Return: number of bytes copied, 0 if there is no unread text; -EINVAL if the length
+ *         is above INT_MAX; an error of bpf_stream_get_by_fd() or bpf_stream_read().
  */
 int bpf_prog_stream_read(const union bpf_attr *attr)
 {
@@ -186,8 +185,8 @@ int bpf_prog_stream_read(const union bpf_attr *attr)
 /**
  * bpf_stream_stage_init - begin a group of messages
  * @ss: the group
- * @prog: main program to whose stream it goes
- * @stream_id: which stream
+ * @prog: main program
+ * @stream_id: the program's stream, BPF_STDOUT or BPF_STDERR
  *
  * Use bpf_stream_stage().
  */
@@ -212,7 +211,7 @@ void bpf_stream_stage_init(struct bpf_stream_group *ss,
  *
  * Use bpf_stream_printk().
  *
- * Return: 0 or what has made the group fail, now or before.
+ * Return: 0 or the first error of the group.
  */
 int bpf_stream_stage_printk(struct bpf_stream_group *ss, const char *fmt, ...)
 {

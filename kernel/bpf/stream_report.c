@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF standard streams: what the kernel tells a program on its stderr
+ * BPF standard streams: reports of run-time errors
  *
- * A report is one group of messages: what happened, then where, as a dump of
- * the stack. The texts are read by scripts, so that they must not change.
+ * A report is one group of messages: the error, then a stack trace. Scripts
+ * parse these texts, so they must not change.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -21,7 +21,7 @@
 #include <linux/uidgid.h>
 #include "stream.h"
 
-/* What is printed of a source line, and of a file's name: both fit a message */
+/* Maximum length of a source line and a file name, so that both fit a message */
 #define STREAM_MAX_LINE 768
 #define STREAM_MAX_FILE 128
 static_assert(STREAM_MAX_LINE + STREAM_MAX_FILE + sizeof("   @ :4294967295\n") <= MAX_BPRINTF_BUF);
@@ -34,8 +34,8 @@ struct stream_walk {
 };
 
 /*
- * Nothing returns to the first instruction of a program or a trampoline: it was
- * interrupted there.
+ * The first instruction of a program or a trampoline is never a return address, so it
+ * was interrupted there.
  */
 static bool is_bpf_entry(unsigned long addr)
 {
@@ -57,8 +57,8 @@ static bool stream_walk_frame(void *cookie, unsigned long addr)
  * @cookie: passed to @consume
  * @regs: where to start, NULL for the caller
  *
- * Architectures that can tell the address of an instruction that was interrupted
- * from one to return to have their own.
+ * Architectures override this if they can distinguish the address of an interrupted
+ * instruction from a return address.
  *
  * Context: Any, NMI included.
  */
@@ -78,7 +78,7 @@ void __weak arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_r
 }
 #endif
 
-/* The next function's first entry, all functions having at least one. */
+/* Return: the first entry of the next function; each function has at least one. */
 static u32 prog_linfo_end(const struct bpf_prog_aux *aux)
 {
 	u32 next = aux->func_idx + 1;
@@ -91,12 +91,12 @@ static u32 prog_linfo_end(const struct bpf_prog_aux *aux)
  * @prog: main program or subprogram that the instruction belongs to
  * @ip: address of any byte of the instruction in the JITed code
  * @line: set to the text of the line, without leading blanks
- * @file: set to the name of the file, without folders
- * @num: set to the number of the line
+ * @file: set to the name of the file, without directories
+ * @num: set to the line number
  *
  * Context: Any, NMI included. The texts are valid as long as @prog is.
- * Return: 0, or -ENOENT if the program was loaded without line info or is not
- *         JITed, or if the compiler made the instruction for no line.
+ * Return: 0, or -ENOENT if the program has no line info or is not JITed, or if
+ *         the compiler did not associate the instruction with a line.
  */
 int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
 			 const char **line, const char **file, u32 *num)
@@ -105,11 +105,11 @@ int bpf_prog_source_line(const struct bpf_prog *prog, unsigned long ip,
 	const struct bpf_line_info *linfo;
 	u32 first, last, mid;
 
-	/* A function that the verifier has added has no source. */
+	/* A function added by the verifier does not have a source. */
 	if (!aux->jited_linfo || (aux->func && aux->func_idx >= aux->func_cnt))
 		return -ENOENT;
 
-	/* The last entry that is not above ip; the function's first is not. */
+	/* Find the last entry that is not above ip; the first one is not. */
 	first = aux->linfo_idx;
 	last = prog_linfo_end(aux) - 1;
 	while (first < last) {
@@ -143,7 +143,7 @@ static bool stack_find_prog(void *cookie, unsigned long addr, bool at_ip)
 }
 
 /**
- * bpf_prog_find_from_stack - find the program on whose behalf the kernel works
+ * bpf_prog_find_from_stack - find the program that called into the kernel
  *
  * Context: RCU read side; any, NMI included.
  * Return: the main program of the innermost BPF function on the stack, or NULL if
@@ -163,7 +163,7 @@ static void stream_dump_line(struct bpf_stream_group *ss, unsigned long ip)
 	struct bpf_prog *prog;
 	u32 num;
 
-	/* A program's texts go after a grace period, its symbol before. */
+	/* The texts are freed a grace period after the program's symbol was removed. */
 	guard(rcu)();
 	prog = bpf_prog_ksym_find(ip);
 	if (!prog || bpf_prog_source_line(prog, ip, &line, &file, &num))
@@ -176,10 +176,10 @@ static void stream_dump_line(struct bpf_stream_group *ss, unsigned long ip)
 static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
 {
 	struct bpf_stream_group *ss = cookie;
-	/* The call ends where the function returns to. */
+	/* A return address may belong to the next line; the byte before is in the call. */
 	unsigned long ip = at_ip ? addr : addr - 1;
 
-	/* Else what has no name would be shown as it is. */
+	/* Without a symbol %pS and %pB would print the raw address. */
 	if (!kallsyms_lookup_size_offset(ip, NULL, NULL))
 		bpf_stream_stage_printk(ss, "0x%p\n", (void *)addr);
 	else if (at_ip)
@@ -192,18 +192,18 @@ static bool stream_dump_frame(void *cookie, unsigned long addr, bool at_ip)
 }
 
 /**
- * bpf_stream_stage_dump_stack - add a dump of the stack to a group
+ * bpf_stream_stage_dump_stack - add a stack trace to a group
  * @ss: the group
  * @regs: where to start, NULL for the caller
  *
  * Use bpf_stream_dump_stack() to start at the caller.
  *
  * Context: Any, NMI included.
- * Return: 0 or what has made the group fail, now or before.
+ * Return: 0 or the first error of the group.
  */
 int bpf_stream_stage_dump_stack(struct bpf_stream_group *ss, struct pt_regs *regs)
 {
-	/* Any task can name itself; no name must pass for a line of the report. */
+	/* A task chooses its name; escape it so that it cannot imitate lines of a report. */
 	bpf_stream_stage_printk(ss, "CPU: %d UID: %u PID: %d Comm: %*pEs\n",
 				raw_smp_processor_id(),
 				from_kuid_munged(&init_user_ns, current_euid()),
@@ -216,23 +216,23 @@ int bpf_stream_stage_dump_stack(struct bpf_stream_group *ss, struct pt_regs *reg
 	return bpf_stream_stage_printk(ss, "\n");
 }
 
-/* The whole of a pointer into an arena, of which only the lower half is used. */
+/* The user address of an arena pointer, of which programs use the lower half only */
 static u64 arena_user_address(struct bpf_arena *arena, u32 ptr, s16 off)
 {
 	u64 upper = bpf_arena_get_user_vm_start(arena) & ~(u64)U32_MAX;
 
-	/* As in casts of pointers, 0 is NULL and not the arena's first byte. */
+	/* As in pointer casts, 0 is NULL and not the first byte of the arena. */
 	return (ptr ? upper | ptr : 0) + off;
 }
 
 /**
- * bpf_arena_report_fault - report an access to arena memory that is not there
- * @regs: of the instruction in JITed code that has faulted
- * @ptr: lower half of the pointer it went by
+ * bpf_arena_report_fault - report an access to an unmapped arena address
+ * @regs: registers of the faulting instruction in JITed code
+ * @ptr: lower half of the pointer
  * @off: offset from the pointer
- * @write: whether it is a store, or an atomic that stores
+ * @write: it is a store or an atomic operation that stores
  *
- * Context: Exception of the kernel, any context interrupted, NMI included.
+ * Context: Page fault in any context, NMI included.
  */
 void bpf_arena_report_fault(struct pt_regs *regs, u32 ptr, s16 off, bool write)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checking that calls name the functions that the verifier saw
+ * Check that the verifier's rewriting preserves the targets of calls
  *
- * Once a program has been verified it is rewritten: instructions are inserted and
- * removed, and calls of and references to functions, which count instructions, are
- * adjusted. If one were left behind, it would name a function that nobody has
- * verified with these arguments, or no function at all. So note what they name
- * before the first rewrite, and look again after the last.
+ * After a program has been verified, instructions are inserted and removed, and the
+ * offsets in calls of functions and references to functions are adjusted. If one of
+ * them were missed, it would refer to a function that was not verified with these
+ * arguments, or to no function at all. So record the targets before the first change,
+ * and compare them after the last.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -14,14 +14,14 @@
 #include <linux/filter.h>
 #include "verifier_calls.h"
 
-static bool names_subprog(const struct bpf_insn *insn)
+static bool refers_to_subprog(const struct bpf_insn *insn)
 {
 	return bpf_pseudo_func(insn) ||
 	       (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL);
 }
 
-/* Number of the function that the instruction names, now; -ENOENT if none begins there */
-static int named_subprog(const struct bpf_verifier_env *env, int insn_idx)
+/* Return: number of the function that the instruction refers to, or -ENOENT. */
+static int target_subprog(const struct bpf_verifier_env *env, int insn_idx)
 {
 	int i, start = insn_idx + env->prog->insnsi[insn_idx].imm + 1;
 
@@ -34,12 +34,12 @@ static int named_subprog(const struct bpf_verifier_env *env, int insn_idx)
 }
 
 /**
- * bpf_calls_note - note what the calls of a program name
+ * bpf_calls_note - record the targets of all calls and references
  * @env: the verifier's environment, before the program is rewritten
  *
- * Subprograms that are dead will be removed, so that their numbers change: each
- * keeps the one that it has now, in bpf_subprog_info.orig_no. They count from 1 there,
- * as an instruction of which nothing is noted has 0.
+ * Dead subprograms will be removed, which changes the numbers of others.
+ * bpf_subprog_info.orig_no keeps the original number, counted from 1, as 0 means that
+ * nothing was recorded for an instruction.
  */
 void bpf_calls_note(struct bpf_verifier_env *env)
 {
@@ -50,21 +50,21 @@ void bpf_calls_note(struct bpf_verifier_env *env)
 		env->subprog_info[i].orig_no = i + 1;
 
 	for (i = 0; i < env->prog->len; i++, insn++) {
-		if (names_subprog(insn))
-			env->insn_aux_data[i].callee = named_subprog(env, i) + 1;
+		if (refers_to_subprog(insn))
+			env->insn_aux_data[i].callee = target_subprog(env, i) + 1;
 	}
 }
 
-static bool names_what_it_did(const struct bpf_verifier_env *env, int insn_idx)
+static bool target_is_unchanged(const struct bpf_verifier_env *env, int insn_idx)
 {
-	int subprog = named_subprog(env, insn_idx);
+	int subprog = target_subprog(env, insn_idx);
 
 	return subprog >= 0 &&
 	       env->subprog_info[subprog].orig_no == env->insn_aux_data[insn_idx].callee;
 }
 
 /**
- * bpf_calls_check - check that the calls of a program name what they did
+ * bpf_calls_check - check that all calls and references have their original target
  * @env: the verifier's environment, after the program was rewritten
  *
  * Return: 0, or -EFAULT after a warning.
@@ -75,10 +75,10 @@ int bpf_calls_check(const struct bpf_verifier_env *env)
 	int i;
 
 	for (i = 0; i < env->prog->len; i++, insn++) {
-		if (!names_subprog(insn) || names_what_it_did(env, i))
+		if (!refers_to_subprog(insn) || target_is_unchanged(env, i))
 			continue;
 
-		WARN_ONCE(1, "verifier bug: insn %d names another function than before", i);
+		WARN_ONCE(1, "verifier bug: insn %d refers to another function than before", i);
 		return -EFAULT;
 	}
 

@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What bounds the loops that the verifier does not follow to their end
+ * Bounds of loops that the verifier does not follow to their end
  *
- * When the verifier comes to an instruction in a state that equals one that it
- * came from, the program has gone round a loop, and nothing tells how often it
- * will. The verifier may stop there only if something ends the loop at run time.
- * There are three such things, and each turn must use up some of it:
+ * When the verifier reaches an instruction in a state that equals an ancestor of this
+ * state, it has found a loop, and does not know the number of iterations. It may stop
+ * there only if something bounds the loop at run time. There are three such resources,
+ * and each iteration must consume some of one:
  *
- * - an iterator: each turn calls its next(), which returns NULL in the end;
- * - a function that calls a callback: it does so a limited number of times;
+ * - an iterator: each iteration calls its next(), which finally returns NULL;
+ * - a function that calls a callback, a limited number of times;
  * - may_goto: it jumps when the program has looped for too long.
  *
- * The iterator must be the same at both ends of the turn, as must the call of
- * the function that calls back. A loop that makes an iterator, takes an element
- * and destroys the iterator has a new one each turn, and never comes to its end.
- * The verifier gives each iterator a reference, by which it is recognised, and
- * each call of a function has a number here.
+ * The iterator must be the same at the beginning and at the end of the iteration, and
+ * likewise the call of the function that calls a callback. A loop that creates an
+ * iterator, takes an element and destroys the iterator has a new one in each iteration,
+ * and never ends. The verifier identifies each iterator by a reference. Each call of a
+ * function gets a number here.
  *
- * Nor do two turns come to an end if each uses up something that the other makes
- * anew. So of all that the program has at the turn's begin, the oldest thing that the
- * turn does not leave as it is must be one that it uses up. What is younger may be new
- * at the turn's end, as the inner loop of two is. Then no order of turns goes on for
- * ever: of those things that are oldest in turns without end, the oldest of all is never
- * made anew, and used up.
+ * Two iterations do not end either if each consumes a resource that the other renews. So
+ * consider all resources that exist when the iteration begins: the oldest of those that
+ * the iteration changes must be one that it consumes. Younger ones may be renewed, as
+ * those of an inner loop are. Then no sequence of iterations is endless: for each
+ * iteration take the oldest resource that it changes. Of these, the oldest that occurs
+ * infinitely often is consumed each time and not renewed.
  *
- * The time that may_goto limits is that of the whole run, and nothing is older. Where
- * it counts (see may_goto.c), it does so for each call of a function, so that the
- * function that loops must not have been called anew. An asynchronous callback is a run
- * of its own, whoever calls it: in a program that calls one, no loop may rely on the
- * may_gotos of functions that it calls.
+ * The time limit of may_goto is that of the whole run, which is older than any other
+ * resource. If may_gotos are counted (see may_goto.c), each call of a function has a
+ * countdown, so the call must be the same at both ends. An asynchronous callback is a run
+ * of its own, also if the program calls it. In programs that do so, loops must not rely on
+ * the may_gotos of functions that they call.
  *
- * A state that has been explored to its end needs none of that, unless its end
- * was to go round a loop that has not been: then all that may bound that loop has to be
- * as it is in the other state. The loop goes round to a state from which both come, so
- * that is what was there by then: an iterator that each of them has made by itself since
- * may have any reference. Functions must have passed as many may_gotos of their own, too.
+ * If the other state is no ancestor but has been explored, nothing of this is needed,
+ * unless its exploration ended in a loop that has not been explored to its end. That loop
+ * must be bounded for the current state, too. It leads to a common ancestor of both
+ * states. So all resources that existed in that ancestor must be the same in both states.
+ * Iterators that were created since may have any reference. The functions must also have
+ * passed the same number of may_gotos of their own.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -44,16 +45,16 @@
 #define verbose bpf_verifier_log_write
 
 /**
- * struct loop_turn - what a turn of a loop does to what may bound it
- * @oldest: age of the oldest thing that is not as before; U64_MAX if all are
- * @is_used: the turn has used some of it up, and not made it anew
+ * struct loop_turn - effect of an iteration on the resources
+ * @oldest: age of the oldest resource that changed; U64_MAX if none did
+ * @is_used: it was consumed and not renewed
  */
 struct loop_turn {
 	u64 oldest;
 	bool is_used;
 };
 
-/* Of iterators: the reference. Calls have one that the next iterator exceeds. */
+/* Iterators are ordered by reference, with the numbers of calls in between. */
 static u64 age_of_ref(u32 ref)
 {
 	return (u64)ref << 32;
@@ -71,9 +72,9 @@ static u64 next_call(struct bpf_verifier_env *env)
 }
 
 /**
- * bpf_loop_stamp - note when a state was kept
+ * bpf_loop_stamp - record when a state was saved for comparisons
  * @env: the verifier's environment
- * @state: the state, for comparisons from now on
+ * @state: the state
  */
 void bpf_loop_stamp(const struct bpf_verifier_env *env, struct bpf_verifier_state *state)
 {
@@ -81,8 +82,8 @@ void bpf_loop_stamp(const struct bpf_verifier_env *env, struct bpf_verifier_stat
 }
 
 /*
- * When was the last state kept from which both come? Paths are followed one after another,
- * so where the way to @cur began before @old was kept, it leads to both.
+ * Return: the stamp of the last common ancestor. Paths are followed one after another, so
+ * an ancestor of @cur that was saved before @old is also an ancestor of @old.
  */
 static u64 parting(const struct bpf_verifier_state *old, const struct bpf_verifier_state *cur)
 {
@@ -111,8 +112,8 @@ void bpf_loop_enter_func(struct bpf_verifier_env *env, struct bpf_func_state *ca
  * @env: the verifier's environment
  * @caller: frame that calls it
  *
- * Does nothing if it is the callback that returns to the call. Must come before the
- * state is kept for comparisons.
+ * Does nothing if a callback returns to the call. Must be called before the state is
+ * saved for comparisons.
  */
 void bpf_loop_enter_call(struct bpf_verifier_env *env, struct bpf_func_state *caller)
 {
@@ -133,7 +134,7 @@ static const struct bpf_reg_state *active_iter(const struct bpf_func_state *fram
 {
 	const struct bpf_stack_state *slot = &frame->stack[spi];
 
-	/* An iterator's first slot has its reference. */
+	/* The reference is in the first slot of an iterator. */
 	if (slot->slot_type[0] != STACK_ITER || !slot->spilled_ptr.ref_obj_id ||
 	    slot->spilled_ptr.iter.state != BPF_ITER_STATE_ACTIVE)
 		return NULL;
@@ -164,7 +165,7 @@ static void turn_note_iters(struct loop_turn *turn, const struct bpf_func_state 
 	}
 }
 
-/* Once no callback is called any more the call is over. */
+/* The call has ended if its callback is not called again. */
 static void turn_note_callbacks(struct loop_turn *turn, const struct bpf_func_state *old,
 				const struct bpf_func_state *cur)
 {
@@ -215,7 +216,7 @@ static bool uses_up(const struct bpf_verifier_env *env, const struct bpf_verifie
 	return old->curframe == cur->curframe && compare(env, old, cur).is_used;
 }
 
-/* Does a function that is running at both ends of the turn pass a may_goto of its own? */
+/* Test if a function that was entered before the iteration passes a may_goto in it. */
 static bool passes_own_may_goto(const struct bpf_verifier_state *old,
 				const struct bpf_verifier_state *cur)
 {
@@ -231,9 +232,9 @@ static bool passes_own_may_goto(const struct bpf_verifier_state *old,
 }
 
 /**
- * bpf_loop_is_bounded - tell if a turn uses up something that ends the loop
+ * bpf_loop_is_bounded - test if an iteration consumes a resource that bounds the loop
  * @env: the verifier's environment
- * @old: state at the turn's begin
+ * @old: state at the beginning of the iteration
  * @cur: state at its end, at the same instruction
  */
 bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
@@ -244,10 +245,10 @@ bool bpf_loop_is_bounded(const struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_loop_note_turn - note what a loop relies on that is not followed any further
+ * bpf_loop_note_turn - record if a loop is only bounded by may_gotos of its callees
  * @env: the verifier's environment
- * @old: state at the turn's begin
- * @cur: state at its end, that equals @old
+ * @old: state at the beginning of the iteration
+ * @cur: state at its end, which equals @old
  */
 void bpf_loop_note_turn(struct bpf_verifier_env *env, const struct bpf_verifier_state *old,
 			const struct bpf_verifier_state *cur)
@@ -257,10 +258,10 @@ void bpf_loop_note_turn(struct bpf_verifier_env *env, const struct bpf_verifier_
 }
 
 /**
- * bpf_loop_is_as_before - tell if all that may bound a loop is as in another state
+ * bpf_loop_is_as_before - test if the resources are those of an explored state
  * @env: the verifier's environment
- * @old: a state that has been explored, as part of a loop
- * @cur: a state that equals @old
+ * @old: state that has been explored, as part of a loop
+ * @cur: state that equals @old
  */
 bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
 			   const struct bpf_verifier_state *old,
@@ -271,10 +272,10 @@ bool bpf_loop_is_as_before(const struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_loop_check_clocks - refuse loops whose time begins anew in each turn
+ * bpf_loop_check_clocks - refuse loops whose time limit is renewed in each iteration
  * @env: the verifier's environment, at the end of verification
  *
- * Return: 0 or -EINVAL, which is explained.
+ * Return: 0 or -EINVAL, with a message in the log.
  */
 int bpf_loop_check_clocks(struct bpf_verifier_env *env)
 {

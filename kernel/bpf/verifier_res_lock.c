@@ -2,40 +2,39 @@
 /*
  * Resilient spin locks in the verifier
  *
- * A bpf_res_spin_lock may fail, as deadlocks are found when the program runs.
- * The verifier sees to the rest: what was taken is released, on every path, and
- * nothing happens in between that may sleep or take long.
+ * Taking a bpf_res_spin_lock may fail, as deadlocks are detected at run time. The
+ * verifier ensures that locks are released on every path, and that nothing in
+ * between sleeps or takes long.
  *
  * State
  *
- * The locks that a program holds are listed in bpf_verifier_state, in the order
- * in which it took them. A lock is known by the object that has it, which is the
- * pair of pointer and ID that a bpf_spin_lock is known by as well; there is one
- * lock in an object at most. The call that takes a lock forks the state: in one
- * branch it returns 0 and the lock is added to the list, in the other it returns
- * an error and nothing else has changed.
+ * bpf_verifier_state lists the locks that a program holds, in the order in which
+ * it took them. A lock is identified by its object, with the same pair of pointer
+ * and ID as a bpf_spin_lock; an object has at most one lock. The call that takes a
+ * lock forks the state: in one branch it returns 0, and the lock is added to the
+ * list; in the other it returns an error, and nothing else has changed.
  *
- * bpf_res_spin_lock_irqsave() puts the state of interrupts, the irq flag, into a
- * slot of the program's stack, which becomes a STACK_IRQ_FLAG in the first
- * branch. The list says which slot it is, so a flag is live as long as its lock
- * is held. Pruning compares the list; the slot itself has no state of its own.
+ * bpf_res_spin_lock_irqsave() stores the state of interrupts, the irq flag, in a
+ * slot of the program's stack, which becomes a STACK_IRQ_FLAG in the first branch.
+ * The list refers to the slot, so a flag is live while its lock is held. Pruning
+ * compares the lists; the slot does not have a state of its own.
  *
  * Rules
  *
- * - A lock that is held cannot be taken again, nor any while a bpf_spin_lock is
- *   held, nor more than BPF_MAX_RES_LOCKS.
- * - Locks are released in reverse order, each by its kind of unlock, an irq one
- *   with the flag that it has set.
- * - A live flag cannot be written, nor read, nor may its function return.
- * - With a lock held a program may run on, in static functions as well. It must
- *   not exit, throw, return from a callback (none is ever called with a lock
- *   held), execute BPF_LD_ABS or BPF_LD_IND, nor call a global function, a
- *   helper, or a kfunc but for those that bpf_res_lock_allows_kfunc() names and
- *   those that a bpf_spin_lock allows too.
+ * - A held lock cannot be taken again. No lock can be taken while a bpf_spin_lock is
+ *   held, and at most BPF_MAX_RES_LOCKS can be held.
+ * - Locks are released in reverse order, with the counterpart of the function that
+ *   took them, and with the flag that it has set.
+ * - A live flag cannot be written or read, and its function cannot return.
+ * - With a lock held, a program can execute instructions and call static functions.
+ *   It must not exit, throw, return from a callback (callbacks are not called with a
+ *   lock held), execute BPF_LD_ABS or BPF_LD_IND, or call a global function, a helper,
+ *   or a kfunc, except for kfuncs for which bpf_res_lock_allows_kfunc() is true and
+ *   those that are allowed with a bpf_spin_lock.
  *
- * In speculation the CPU may run both sides of a branch of which the verifier
- * knows that just one is taken, the one for errors with the lock held, say. No
- * lock is really taken or left then, and none of this is looked at.
+ * A CPU may speculatively execute a branch that is never taken, for instance the one
+ * for errors with the lock held. Speculation does not take or leave locks, so nothing
+ * of this is checked for it.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -61,7 +60,7 @@ BTF_ID(func, bpf_res_spin_unlock)
 BTF_ID(func, bpf_res_spin_lock_irqsave)
 BTF_ID(func, bpf_res_spin_unlock_irqrestore)
 
-/* They neither sleep nor take long. */
+/* These neither sleep nor take long. */
 BTF_SET_START(kfuncs_under_res_lock)
 BTF_ID(func, bpf_res_spin_lock)
 BTF_ID(func, bpf_res_spin_unlock)
@@ -75,10 +74,10 @@ BTF_SET_END(kfuncs_under_res_lock)
 /* --- Which kfunc --- */
 
 /**
- * bpf_is_res_lock_kfunc - does it take or release a resilient spin lock?
+ * bpf_is_res_lock_kfunc - test for the kfuncs of resilient spin locks
  * @btf_id: of the kfunc
  *
- * Its arguments are the lock and, if it has another, the irq flag.
+ * Their arguments are the lock and, if there is a second one, the irq flag.
  */
 bool bpf_is_res_lock_kfunc(u32 btf_id)
 {
@@ -92,7 +91,7 @@ bool bpf_is_res_lock_kfunc(u32 btf_id)
 }
 
 /**
- * bpf_res_lock_takes - does it take a lock?
+ * bpf_res_lock_takes - test if a kfunc takes a lock
  * @btf_id: of a kfunc for which bpf_is_res_lock_kfunc() is true
  */
 bool bpf_res_lock_takes(u32 btf_id)
@@ -102,11 +101,11 @@ bool bpf_res_lock_takes(u32 btf_id)
 }
 
 /**
- * bpf_res_lock_allows_kfunc - may a lock be held when it is called?
+ * bpf_res_lock_allows_kfunc - test if a kfunc may be called with a lock held
  * @btf_id: of the kfunc
  *
- * That goes for a bpf_spin_lock as well. The kfuncs that take locks say
- * themselves that they cannot be called then.
+ * This includes a bpf_spin_lock. The kfuncs that take locks check for that
+ * themselves.
  */
 bool bpf_res_lock_allows_kfunc(u32 btf_id)
 {
@@ -160,11 +159,11 @@ find_held(const struct bpf_verifier_env *env, const struct bpf_held_res_lock *lo
 }
 
 /**
- * bpf_res_locks_copy - a state has the locks of another
- * @dst: state that gets them, instead of its own
- * @src: state that has them
+ * bpf_res_locks_copy - copy the held locks of a state
+ * @dst: state whose locks are replaced
+ * @src: state to copy from
  *
- * Return: 0 or -ENOMEM, which leaves @dst as it is.
+ * Return: 0, or -ENOMEM, with @dst unchanged.
  */
 int bpf_res_locks_copy(struct bpf_verifier_state *dst,
 		       const struct bpf_verifier_state *src)
@@ -185,9 +184,9 @@ int bpf_res_locks_copy(struct bpf_verifier_state *dst,
 }
 
 /**
- * bpf_res_lock_take - the lock is taken
- * @env: verifier, in the branch of the state in which the call succeeds
- * @lock: what bpf_res_lock_check_arg() has found, with the slot of the flag
+ * bpf_res_lock_take - add a lock to those that are held
+ * @env: the verifier's environment, in the branch in which the call succeeds
+ * @lock: the lock, as set by bpf_res_lock_check_arg(), with the slot of the flag
  *
  * Return: 0 or -ENOMEM.
  */
@@ -215,9 +214,9 @@ int bpf_res_lock_take(struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_res_lock_release - the lock that was taken last is released
- * @env: verifier, in a state in which bpf_res_lock_check_arg() and
- *	 bpf_irq_flag_check_last() agree
+ * bpf_res_lock_release - remove the lock that was taken last
+ * @env: the verifier's environment, after bpf_res_lock_check_arg() and
+ *	 bpf_irq_flag_check_last() have succeeded
  */
 void bpf_res_lock_release(struct bpf_verifier_env *env)
 {
@@ -229,8 +228,8 @@ void bpf_res_lock_release(struct bpf_verifier_env *env)
 }
 
 /**
- * bpf_res_locks_print - add to the log where the held locks were taken
- * @env: verifier
+ * bpf_res_locks_print - log where the held locks were taken
+ * @env: the verifier's environment
  * @state: of the function that is being printed
  */
 void bpf_res_locks_print(struct bpf_verifier_env *env,
@@ -333,12 +332,12 @@ static int check_release(struct bpf_verifier_env *env, const struct bpf_held_res
 }
 
 /**
- * bpf_res_lock_check_arg - may the program do that with the lock?
- * @env: verifier
+ * bpf_res_lock_check_arg - check the lock that is taken or released
+ * @env: the verifier's environment
  * @func_id: kfunc for which bpf_is_res_lock_kfunc() is true
  * @regno: number of the register that points to the lock
- * @rec: fields of what it points to, or NULL
- * @lock: is set to the lock, except for the slot of its flag
+ * @rec: fields of the object that contains it, or NULL
+ * @lock: set to the lock, except for the slot of its flag
  *
  * Return: 0 or a negative error, with a message in the log.
  */
@@ -369,8 +368,8 @@ int bpf_res_lock_check_arg(struct bpf_verifier_env *env, u32 func_id, u32 regno,
 /* --- Arguments: the irq flag --- */
 
 /**
- * bpf_irq_flag_check_free - may a flag be put into the slot?
- * @env: verifier
+ * bpf_irq_flag_check_free - check that a flag can be stored in a slot
+ * @env: the verifier's environment
  * @state: frame of the slot
  * @spi: number of the slot, or negative if the stack does not yet reach it
  *
@@ -404,8 +403,8 @@ int bpf_irq_flag_check_free(struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_irq_flag_check_last - is it the flag of the lock that is to be released?
- * @env: verifier, in a state in which bpf_res_lock_check_arg() has agreed
+ * bpf_irq_flag_check_last - check that a flag is that of the lock to be released
+ * @env: the verifier's environment, after bpf_res_lock_check_arg() has succeeded
  * @state: frame of the slot
  * @spi: number of the slot, or negative if there is none
  *
@@ -433,12 +432,12 @@ int bpf_irq_flag_check_last(struct bpf_verifier_env *env,
 }
 
 /**
- * bpf_irq_flag_clear - the slot has no flag, nor anything else
+ * bpf_irq_flag_clear - invalidate the slot of a flag
  * @state: frame of the slot
  * @spi: number of the slot
  *
- * What was there cannot be read any more. See invalidate_dynptr() for why it has
- * to be marked as written.
+ * The slot can no longer be read. See invalidate_dynptr() for why it has to be
+ * marked as written.
  */
 void bpf_irq_flag_clear(struct bpf_func_state *state, int spi)
 {
@@ -456,11 +455,11 @@ int bpf_irq_flag_refuse_write(struct bpf_verifier_env *env, int spi)
 	return -EINVAL;
 }
 
-/* --- What must not be done with a lock held --- */
+/* --- Not allowed with a lock held --- */
 
 /**
- * bpf_res_lock_check_exit - may the function be left?
- * @env: verifier, at the exit of a function
+ * bpf_res_lock_check_exit - check that a function may return
+ * @env: the verifier's environment, at the exit of a function
  *
  * Return: 0 or a negative error, with a message in the log.
  */
@@ -492,8 +491,8 @@ int bpf_res_lock_check_exit(struct bpf_verifier_env *env)
 }
 
 /**
- * bpf_res_lock_check_ld_abs - may BPF_LD_ABS or BPF_LD_IND be executed?
- * @env: verifier
+ * bpf_res_lock_check_ld_abs - check that BPF_LD_ABS or BPF_LD_IND is allowed
+ * @env: the verifier's environment
  *
  * They may end the program.
  *

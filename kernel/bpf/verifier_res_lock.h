@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Resilient spin locks in the verifier: what verifier_res_lock.c does for it */
+/* Resilient spin locks in the verifier: interface of verifier_res_lock.c */
 #ifndef _BPF_VERIFIER_RES_LOCK_H
 #define _BPF_VERIFIER_RES_LOCK_H
 
@@ -10,7 +10,7 @@
  * @ptr: map or BTF of the object that contains it, as of &struct bpf_active_lock
  * @id: of the register that pointed to the object
  * @insn_idx: where it was taken
- * @irq: was it taken by bpf_res_spin_lock_irqsave()?
+ * @irq: it was taken by bpf_res_spin_lock_irqsave()
  * @frameno: frame that has the irq flag, 0 if there is none
  * @spi: stack slot of the irq flag, 0 if there is none
  */
@@ -48,13 +48,13 @@ int bpf_res_locks_copy(struct bpf_verifier_state *dst,
 void bpf_res_locks_print(struct bpf_verifier_env *env,
 			 const struct bpf_func_state *state);
 
-/* Nothing is locked by instructions that are run in speculation alone. */
+/* Instructions that are only executed speculatively do not take locks. */
 static inline bool bpf_res_lock_held(const struct bpf_verifier_env *env)
 {
 	return env->cur_state->nr_res_locks && !env->cur_state->speculative;
 }
 
-/* A write to a stack slot: must it be refused? */
+/* Refuse writing to a flag's stack slot while its lock is held. */
 static inline int bpf_irq_flag_check_write(struct bpf_verifier_env *env,
 					   const struct bpf_func_state *state, int spi)
 {

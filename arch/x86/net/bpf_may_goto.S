@@ -4,9 +4,9 @@
 #include <asm/frame.h>
 
 /*
- * Called by JITed code in the midst of a program: keeps R0 to R5, which are
- * caller-saved registers, and returns in r10, which is no register of a
- * program's. What bpf_may_goto_check() returns is in there.
+ * Called by JITed code between any two instructions of a program: preserves R0 to
+ * R5, which are caller-saved registers, and returns the result of
+ * bpf_may_goto_check() in r10, which programs do not use.
  */
 SYM_FUNC_START(arch_bpf_may_goto)
 	FRAME_BEGIN

@@ -7,9 +7,9 @@
 #include "bpf_stack.h"
 
 /*
- * Like arch_stack_walk(), which does not tell which functions were interrupted,
- * nor that a trampoline that has called the function which called it leaves two
- * traces of that on the stack: it is visited once.
+ * Unlike arch_stack_walk(), distinguish interrupted functions from those that will be
+ * returned to, and visit a traced function once: it appears twice on the stack, as caller
+ * of the trampoline and as its callee.
  */
 void arch_bpf_walk_frames(bpf_frame_fn consume, void *cookie, struct pt_regs *regs)
 {

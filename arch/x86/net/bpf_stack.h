@@ -11,7 +11,7 @@
 #include <asm/text-patching.h>
 #include <asm/unwind.h>
 
-/* The BPF function that a frame's @addr belongs to, which it returns to unless @at_ip */
+/* Find the BPF function of a frame; @addr is a return address unless @at_ip. */
 static inline const struct bpf_prog *bpf_frame_prog(unsigned long addr, bool at_ip)
 {
 	guard(rcu)();
@@ -19,9 +19,9 @@ static inline const struct bpf_prog *bpf_frame_prog(unsigned long addr, bool at_
 }
 
 /*
- * A trampoline (fentry, fexit) is called by a BPF function before that has set up
- * its frame: all that the function has on the stack is the address to return to.
- * Is @addr, to which the trampoline returns, in @prog?
+ * Test if @addr is the return address of a trampoline (fentry, fexit) in @prog. A traced
+ * BPF function calls the trampoline before it has set up its frame: only its own return
+ * address is on the stack.
  */
 static inline bool bpf_is_entry_of(const struct bpf_prog *prog, unsigned long addr)
 {
@@ -43,9 +43,9 @@ static inline bool bpf_is_entry(unsigned long addr)
 }
 
 /*
- * Go on to the next frame. The unwinder, which knows nothing of BPF functions,
- * would take the frame pointer of the caller for that of the function, and miss
- * the caller; where that is C, its frame pointer can have any value.
+ * Unwind to the next frame. At the entry of a BPF function the unwinder would take the
+ * frame pointer of the caller for that of the function, and miss the caller; if that is
+ * C, the frame pointer can have any value.
  */
 static inline void bpf_unwind_next_frame(struct unwind_state *state, bool at_entry)
 {

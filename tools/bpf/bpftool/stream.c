@@ -27,8 +27,8 @@ static const char * const stream_names[] = {
 };
 
 /*
- * Like p_err(), and more may follow. It does not wait for who reads our errors longer
- * than the text does.
+ * Like p_err(), but more output may follow. It waits for the reader of stderr no longer
+ * than text does.
  */
 void stream_err(const char *fmt, ...)
 {
@@ -47,7 +47,7 @@ void stream_err(const char *fmt, ...)
 		jsonw_end_line(json_wtr);
 }
 
-/* Not printed at once: programs are looked for by threads, too. */
+/* Not printed immediately, as threads search for programs, too. */
 static int __printf(2, 3) scan_err(struct stream_reader *r, const char *fmt, ...)
 {
 	va_list ap;
@@ -63,7 +63,7 @@ static const char *stream_strerror(int err)
 {
 	switch (err) {
 	case -EINVAL:
-		/* All that we pass is valid, so it must be the command. */
+		/* The attributes are valid, so the kernel lacks the command. */
 		return no_streams;
 	case -ENOENT:
 		return "program has no such stream";
@@ -72,7 +72,7 @@ static const char *stream_strerror(int err)
 	}
 }
 
-/* With --wait the descriptor is the stream's own. */
+/* With --wait the descriptor is that of the stream. */
 static bool get_stat(const struct stream_reader *r, const struct stream *s,
 		     struct stream_stat *st)
 {
@@ -80,10 +80,9 @@ static bool get_stat(const struct stream_reader *r, const struct stream *s,
 }
 
 /*
- * A program may print more because we dump what it has printed, for example if
- * it traces system calls. Hence the dump ends with what is unread when it
- * begins. A kernel that doesn't tell how much that is has to be read until
- * there is nothing left.
+ * A program may print because its text is being dumped, for example if it traces
+ * system calls. So the dump ends with the text that is unread when it begins. If the
+ * kernel doesn't have this counter, read until the stream is empty.
  */
 static __u64 unread(const struct stream_reader *r, const struct stream *s)
 {
@@ -92,7 +91,7 @@ static __u64 unread(const struct stream_reader *r, const struct stream *s)
 	if (!get_stat(r, s, &st))
 		return ULLONG_MAX;
 
-	/* Read even if there seems to be nothing: that may be an error. */
+	/* Read even if nothing is unread, as reading may fail. */
 	return st.unread_bytes ?: STREAM_BUF_SZ;
 }
 
@@ -143,8 +142,9 @@ static bool is_selection(const struct stream_reader *r)
 }
 
 /*
- * Does not keep the program loaded if we are to wait for its end. Of many programs
- * each is kept only while it is read, however long the reader of our output takes.
+ * With --wait the descriptor does not keep the program loaded. Without it, a selection
+ * of programs is opened one at a time, so that a slow reader of the output does not keep
+ * all of them loaded.
  */
 static int open_fd(const struct stream_reader *r, int prog_fd, __u32 id)
 {
@@ -161,7 +161,7 @@ static int open_fd(const struct stream_reader *r, int prog_fd, __u32 id)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Who follows all programs goes on with the others. */
+/* Following all programs continues without one that cannot be opened. */
 static bool is_missed(struct stream_reader *r, int err)
 {
 	if (!r->wait || !r->everything || (err != -EMFILE && err != -ENFILE && err != -ENOMEM))
@@ -244,7 +244,7 @@ int stream_add_prog(struct stream_reader *r, int fd)
 	__u32 len = sizeof(info);
 
 	if (bpf_prog_get_info_by_fd(fd, &info, &len)) {
-		/* Its device is gone, so it does not run any more. */
+		/* Its device was removed, so it can no longer run. */
 		if (errno == ENODEV && is_selection(r))
 			return 0;
 		return scan_err(r, "can't get prog info: %s", strerror(errno));
@@ -254,8 +254,8 @@ int stream_add_prog(struct stream_reader *r, int fd)
 }
 
 /*
- * Find the programs that were loaded since the last time. IDs ascend (they begin
- * again after 2^31 programs).
+ * Find programs that were loaded since the last scan. IDs ascend (and wrap around after
+ * 2^31 programs).
  */
 int stream_scan(struct stream_reader *r)
 {
@@ -313,7 +313,7 @@ void stream_end(const struct stream_reader *r, struct stream *s, bool gone)
 {
 	stream_end_part(s);
 	report_losses(r, s);
-	/* Loaders try out what the kernel can do: nobody cares for those programs. */
+	/* Not for programs that loaders use to probe for features */
 	if (gone && r->several && s->prog->nr_open == 1 && s->prog->has_printed &&
 	    !json_output)
 		stream_out_note(s->prog, "is gone");
@@ -338,7 +338,7 @@ static void stream_dump(struct stream_reader *r, struct stream *s)
 	}
 }
 
-/* False if the program is gone, or that can't be told. */
+/* Return: false if the program was unloaded, or on error. */
 static bool open_again(struct stream_reader *r, struct stream *s)
 {
 	if (s->fd < 0)
@@ -366,7 +366,7 @@ static void dump_all(struct stream_reader *r)
 	}
 }
 
-/* Each stream takes a descriptor. So many are left for later. */
+/* Raise the limit, as each stream takes a descriptor, but keep @less in reserve. */
 static void limit_nofile(rlim_t less)
 {
 	struct rlimit lim;
@@ -377,7 +377,7 @@ static void limit_nofile(rlim_t less)
 	setrlimit(RLIMIT_NOFILE, &lim);
 }
 
-/* What following takes besides: one for each CPU, and some more */
+/* Other descriptors for following: one for each CPU, and some more */
 static rlim_t nr_own_fds(const struct stream_reader *r)
 {
 	int nr_cpus = libbpf_num_possible_cpus();
@@ -423,7 +423,7 @@ static bool is_tracelog_option(const char *arg)
 	return is_prefix(arg, "timestamps") || is_prefix(arg, "journal");
 }
 
-/* PROG, or nothing for all programs. */
+/* PROG, or nothing for all programs */
 static int parse_prog(struct stream_reader *r, int *argcp, char ***argvp)
 {
 	int argc = *argcp;
@@ -441,7 +441,7 @@ static int parse_prog(struct stream_reader *r, int *argcp, char ***argvp)
 	if (!REQ_ARGS(2))
 		return -1;
 
-	/* Programs may come and go meanwhile, and more than one may match. */
+	/* More than one program may match, and programs may be unloaded meanwhile. */
 	if (is_prefix(*argv, "tag")) {
 		err = parse_tag(r, argv[1]);
 	} else if (is_prefix(*argv, "name")) {
@@ -495,7 +495,7 @@ static int find_streams(struct stream_reader *r)
 
 static int open_streams(struct stream_reader *r)
 {
-	/* Not found out by opening one: there may be no program yet. */
+	/* There may be no program yet with which to try the command. */
 	if (r->wait && !libbpf_probe_bpf_cmd(BPF_PROG_STREAM_OPEN, NULL)) {
 		p_err("kernel can't wait for streams (needs Linux 7.4 or CONFIG_BPF_STREAMS); without --wait, what is unread is printed");
 		return -1;
@@ -566,7 +566,7 @@ exit_signals:
 	return r->err;
 }
 
-/* For what we open not to take the place of what was closed. */
+/* Keep files that are opened later from becoming stdin, stdout or stderr. */
 static void reserve_standard_fds(void)
 {
 	int fd;
@@ -579,7 +579,7 @@ static void reserve_standard_fds(void)
 		close(fd);
 }
 
-/* Before anything is read: it would be lost. */
+/* Check this first, as text is lost once it was read. */
 static int check_output(const char *name, int flags)
 {
 	if (flags < 0) {
@@ -594,7 +594,7 @@ static int check_output(const char *name, int flags)
 	return 0;
 }
 
-/* What programs print to stderr goes to ours unless it is told otherwise. */
+/* stderr of programs is printed to bpftool's stderr by default. */
 static bool needs_stderr(const struct stream_reader *r, const struct stream_style *style)
 {
 	return !r->stream_id && style->format == STREAM_PLAIN;
@@ -625,11 +625,11 @@ int do_tracelog_stream(int argc, char **argv)
 	if (open_streams(&r))
 		goto exit_drop;
 
-	/* A program that we wait for the end of is not to be kept by us. */
+	/* With --wait do not keep the program loaded. */
 	drop_prog_fd(&r);
 	err = print_streams(&r, &style);
 
-	/* A batch would take what is left of ours for an error of its own. */
+	/* Clear errno: batch mode treats non-zero as failure. */
 	errno = 0;
 
 exit_drop:

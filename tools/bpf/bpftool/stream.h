@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Reading the standard streams of programs: stream.c finds the programs and
- * dumps, stream_follow.c waits for more text and stream_find.c for more programs,
- * stream_line.c makes lines of the text, stream_out.c and the others print them.
- * stream_signal.c sees to it that a signal does not end us with text that was read
- * and not printed.
+ * dumps their text, stream_follow.c waits for more text and stream_find.c for more
+ * programs, stream_line.c splits the text into lines, stream_out.c and the others
+ * print them. stream_signal.c ensures that text that was read is printed before a
+ * signal terminates bpftool.
  */
 #ifndef __BPFTOOL_STREAM_H
 #define __BPFTOOL_STREAM_H
@@ -13,7 +13,7 @@
 
 #include "main.h"
 
-/* A read takes that much at most, and a longer line is printed in parts. */
+/* Maximum size of a read, and of a line that is printed in one piece */
 #define STREAM_BUF_SZ	(64 * 1024)
 
 struct stream_stat {
@@ -24,11 +24,11 @@ struct stream_stat {
 	__u64 dropped_msgs;
 };
 
-/* What is known of a program even when it is gone. */
+/* Properties of a program, kept after it was unloaded */
 struct stream_prog {
 	__u32 id;
-	unsigned int nr_open;	/* of its streams */
-	bool has_printed;	/* since we wait for it */
+	unsigned int nr_open;	/* streams that are open */
+	bool has_printed;	/* since waiting began */
 	unsigned char tag[BPF_TAG_SIZE];
 	char name[MAX_PROG_FULL_NAME];
 };
@@ -38,18 +38,18 @@ struct stream {
 	struct stream_prog *prog;
 	const char *name;
 	__u32 id;
-	int fd;			/* with --wait the stream's, else the program's or -1 */
+	int fd;			/* with --wait of the stream, else of the program or -1 */
 	__u64 left;		/* without --wait: bytes still to be read */
-	struct stream_stat before; /* we began to wait: what was lost is not reported */
+	struct stream_stat before; /* counters before waiting began */
 	/* The beginning of a line whose end has not been read yet. */
 	char *part;
 	size_t part_len;
-	__u64 part_due;		/* when it is printed nevertheless */
+	__u64 part_due;		/* time at which it is printed without its end */
 	bool watched;		/* by --wait */
-	bool cut;		/* the end of the last line was not there */
+	bool cut;		/* the last line was printed without its end */
 };
 
-/* Streams that could not be opened, and why the last could not */
+/* Streams that could not be opened, with the last error */
 struct stream_missed {
 	unsigned int nr;
 	int err;
@@ -57,21 +57,21 @@ struct stream_missed {
 
 struct stream_reader {
 	struct list_head streams;
-	struct list_head found;	/* and not among them yet */
-	bool found_first;	/* what there was when we began */
+	struct list_head found;	/* new streams, not among them yet */
+	bool found_first;	/* the first search is done */
 	__u32 stream_id;	/* 0: both streams of a program */
 	bool wait;
-	/* Which programs: one of these is set. */
+	/* The selected programs; one of these is set. */
 	bool everything;
 	int prog_fd;
 	const char *pattern;	/* of names */
 	const unsigned char *tag;
-	bool several;		/* there may be more than one */
-	__u32 last_id;		/* of those looked at */
+	bool several;		/* there may be more than one program */
+	__u32 last_id;		/* last program ID that was searched */
 	struct stream_missed missed;
 	char *buf;
 	int err;
-	char msg[ERR_MAX_LEN];	/* what went wrong when we looked */
+	char msg[ERR_MAX_LEN];	/* error message of the search */
 };
 
 enum stream_format {
@@ -83,15 +83,15 @@ enum stream_format {
 struct stream_style {
 	enum stream_format format;
 	bool timestamps;
-	bool prefix;		/* tell whose line it is */
-	bool split;		/* what programs print to stderr goes to ours */
+	bool prefix;		/* begin lines with the program's ID and name */
+	bool split;		/* print stderr of programs to bpftool's stderr */
 };
 
-/* As syslog has it. */
+/* syslog priorities */
 enum stream_priority {
-	STREAM_PRIO_ERROR	= 3,	/* of what the kernel reports */
+	STREAM_PRIO_ERROR	= 3,	/* reports of the kernel */
 	STREAM_PRIO_STDERR	= 4,
-	STREAM_PRIO_NOTE	= 5,	/* of what we tell */
+	STREAM_PRIO_NOTE	= 5,	/* messages of bpftool */
 	STREAM_PRIO_STDOUT	= 6,
 };
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * New programs, as they are loaded. One may print something and be gone at once:
- * its streams have to be open by then, and keep its text.
+ * Find new programs when they are loaded. A program may print and be unloaded
+ * immediately: its streams have to be opened before that to keep the text.
  *
- * perf announces programs: a record is written by the CPU that loads one, before
- * the loader gets its descriptor. On each CPU a thread waits for that, with a
- * real-time priority if we may have one. It preempts the loader then, takes hold of
- * the program by a descriptor, and waits for nothing but the next record: while it
- * waited for a lock the loader would go on. Another thread opens the streams of what
- * is held, and lets go of the programs; without that priority, as the kernel lets
- * others run before threads that use a CPU for long with it. Nor may that one wait for
- * whoever reads our output.
+ * perf announces programs: the CPU that loads one writes a record before the loader
+ * gets its descriptor. On each CPU a watcher thread waits for records, with real-time
+ * priority if permitted. It preempts the loader and holds the program with a
+ * descriptor. It only ever waits for the next record, as the loader would continue
+ * while it waits for a lock. Another thread, the opener, opens the streams of held
+ * programs and then closes their descriptors. It has no real-time priority, as the
+ * kernel throttles real-time threads that use much CPU time. It must not wait for the
+ * reader of the output, either.
  *
- * What a record tells is not looked at: it makes us look for IDs that are new. So
- * it doesn't matter whether any are lost. IDs ascend, and a program that was
- * announced is there until it is held, by its loader: whoever sees a later one sees
- * it, too. Whatever is not announced, because perf can't be used or a CPU came online
- * later, is found when we look without being told to.
+ * The contents of records are ignored: a record only triggers a search for new IDs,
+ * so lost records do not matter. IDs ascend, and the loader keeps an announced program
+ * until it is held, so a thread that finds a later program finds this one, too. A
+ * periodic scan finds programs that are not announced, because perf cannot be used or
+ * a CPU came online later.
  */
 
 #ifndef _GNU_SOURCE
@@ -44,7 +44,7 @@
 #define STACK_SIZE	(256 * 1024)
 #define NR_FDS		16384
 
-/* A program that cannot go */
+/* A program that is kept loaded */
 struct held {
 	struct held *next;
 	__u32 id;
@@ -57,16 +57,16 @@ struct watcher {
 	int cpu;
 	int fd;
 	void *ring;
-	__u32 last_id;		/* of those it looked at */
+	__u32 last_id;		/* last program ID that it has searched */
 };
 
 static struct {
 	struct stream_reader *r;
-	pthread_mutex_t lock;	/* of all that stream_scan() changes */
-	__u32 seen_id;		/* no program up to that has to be held */
+	pthread_mutex_t lock;	/* protects everything that stream_scan() changes */
+	__u32 seen_id;		/* programs up to this ID need not be held */
 	bool failed;
-	int news_fd;		/* there is something for stream_find() */
-	int held_fd;		/* and for the opener */
+	int news_fd;		/* notifies stream_find() */
+	int held_fd;		/* notifies the opener */
 	int stop_fd;
 	struct held *held;	/* newest first */
 	pthread_t opener;
@@ -77,7 +77,7 @@ static struct {
 
 static size_t ring_size(void)
 {
-	/* the page of the positions, and one of records */
+	/* one page for the control data, and one for records */
 	return 2 * sysconf(_SC_PAGE_SIZE);
 }
 
@@ -95,7 +95,7 @@ static int open_event(int cpu)
 	return syscall(__NR_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-/* As it is mapped for reading only, old records are overwritten unread. */
+/* As the ring is mapped read-only, new records overwrite old ones. */
 static int watcher_open(struct watcher *w)
 {
 	int err;
@@ -137,8 +137,8 @@ static void hold(__u32 id, int fd)
 }
 
 /*
- * What can't be held, for want of descriptors say, is found later if it is still there.
- * What was opened for another watcher would only take descriptors.
+ * A program that can't be held, for lack of descriptors, is found later if still loaded.
+ * Programs that were held by other watchers and opened already are skipped.
  */
 static void hold_new(struct watcher *w)
 {
@@ -171,7 +171,7 @@ static struct held *take_held(void)
 	return oldest;
 }
 
-/* With the lock held */
+/* Called with the lock held */
 static int scan(void)
 {
 	int err = stream_scan(find.r);
@@ -180,13 +180,13 @@ static int scan(void)
 	return err;
 }
 
-/* Several watchers may hold the same one. */
+/* Several watchers may hold the same program. */
 static bool open_held(struct held *h)
 {
 	if (h->id <= find.r->last_id)
 		return true;
 
-	/* Those before it are older, and are held as well: in ascending order. */
+	/* Older programs are held as well, so the scan finds them in ascending order. */
 	return !scan();
 }
 
@@ -239,7 +239,7 @@ static void *watch(void *arg)
 	while (!pfds[1].revents) {
 		if (poll(pfds, ARRAY_SIZE(pfds), -1) < 0)
 			continue;
-		/* Nothing more will come: the CPU may have gone offline. */
+		/* There will be no more records: the CPU may have gone offline. */
 		if (pfds[0].revents & ~POLLIN)
 			break;
 		if (pfds[0].revents)
@@ -276,7 +276,7 @@ static void set_realtime(pthread_attr_t *attr)
 	pthread_attr_setschedparam(attr, &param);
 }
 
-/* On any CPU if that is negative */
+/* A negative @cpu is any CPU. */
 static int create_thread(pthread_t *thread, void *(*run)(void *), void *arg, bool realtime,
 			 int cpu)
 {
@@ -299,7 +299,7 @@ static int create_thread(pthread_t *thread, void *(*run)(void *), void *arg, boo
 	return err;
 }
 
-/* If we may not have all that we would like, then with what we may have. */
+/* Real-time priority and CPU affinity may not be permitted. */
 static int watcher_start(struct watcher *w)
 {
 	int err;
@@ -321,7 +321,7 @@ static int watcher_start(struct watcher *w)
 	return err;
 }
 
-/* The opener, and watchers of all CPUs that are online; or an error. */
+/* Start the opener, and a watcher for each online CPU. */
 static int start_threads(void)
 {
 	int cpu, err, nr = libbpf_num_possible_cpus();
@@ -368,7 +368,7 @@ static void stop_threads(void)
 	find.has_opener = false;
 }
 
-/* Whoever holds it is not to be kept from running by others than the watchers. */
+/* With priority inheritance, as threads of medium priority could delay the holder. */
 static void init_lock(void)
 {
 	pthread_mutexattr_t attr;
@@ -381,8 +381,8 @@ static void init_lock(void)
 }
 
 /*
- * The kernel waits for all CPUs when it makes the table of descriptors of several
- * threads larger: let it be large before there are threads.
+ * Enlarging the descriptor table of a multi-threaded process waits for a grace period,
+ * so do it before there are threads.
  */
 static void enlarge_fd_table(void)
 {
@@ -396,7 +396,7 @@ static void enlarge_fd_table(void)
 		close(fd);
 }
 
-/* Returns a descriptor that is readable if there is something for stream_find(). */
+/* Return: a descriptor that becomes readable if stream_find() is to be called. */
 int stream_find_begin(struct stream_reader *r)
 {
 	int err;
@@ -427,7 +427,7 @@ static void take_found(struct stream_reader *r)
 	list_splice_tail_init(&r->found, &r->streams);
 }
 
-/* Whoever reads that may keep us waiting: not with the lock held. */
+/* Not called with the lock held, as the reader of stderr may be slow. */
 static void tell_missed(const struct stream_missed *missed)
 {
 	if (missed->nr)
@@ -436,7 +436,7 @@ static void tell_missed(const struct stream_missed *missed)
 				strerror(-missed->err));
 }
 
-/* Programs that nobody looked at before, whether they were announced or not. */
+/* Find new programs, whether they were announced or not. */
 int stream_find(struct stream_reader *r)
 {
 	struct stream_missed missed;
@@ -468,7 +468,7 @@ static void close_event(int *fd)
 void stream_find_end(struct stream_reader *r)
 {
 	stop_threads();
-	/* What was held after the opener's last look */
+	/* Programs that were held after the opener has stopped */
 	if (find.held)
 		open_all_held();
 	take_found(r);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* bpftool --wait prog tracelog: until the programs are gone, or we are told to end. */
+/* bpftool --wait prog tracelog: follow until the programs are unloaded, or until a signal. */
 
 #include <errno.h>
 #include <limits.h>
@@ -14,8 +14,8 @@
 #include "stream.h"
 
 /*
- * When to look for programs that were not announced, and to give up waiting for a
- * line's end, in ms
+ * Period of scans for programs that were not announced, and time after which a line is
+ * printed without its end, in ms
  */
 #define SCAN_PERIOD	250
 #define QUIET_PERIOD	500
@@ -72,7 +72,7 @@ static int begin(struct follower *f)
 		return -1;
 	}
 
-	/* Who may go while there is nothing to print. */
+	/* The reader may exit while there is nothing to print. */
 	if (stream_out_reader() >= 0 && watch(f, stream_out_reader(), 0, NULL)) {
 		stream_err("can't wait for standard output: %s", strerror(errno));
 		return -1;
@@ -127,7 +127,7 @@ static void find(struct follower *f)
 	f->scan_due = now_ms() + SCAN_PERIOD;
 }
 
-/* One chunk of each that has some, so that none waits for another. */
+/* Read one chunk of each stream that has text, so that none delays another. */
 static void handle(struct follower *f, const struct epoll_event *ev)
 {
 	if (!ev->data.ptr) {
@@ -139,14 +139,14 @@ static void handle(struct follower *f, const struct epoll_event *ev)
 		return;
 	}
 
-	/* Our reader may be slow: what is not read yet can stay where it is. */
+	/* Flush before reading more: if the output is slow, text stays in the streams. */
 	receive(f, ev->data.ptr);
 	if (!stream_out_flush() || stream_signals_came())
 		f->stop = true;
 }
 
 /*
- * We may have been kept from reading for so long: a program is quiet only if
+ * Reading may have been delayed for that long, so print a line without its end only if
  * there is nothing to read.
  */
 static void print_parts(struct follower *f, __u64 now)
@@ -201,7 +201,7 @@ static int wait_for_events(struct follower *f)
 	return 0;
 }
 
-/* Its ID goes at once, the end of its streams is told a little later. */
+/* The ID of an unloaded program is removed before its streams end. */
 static bool is_gone(const struct stream *s)
 {
 	struct pollfd pfd = { .fd = s->fd };
@@ -213,11 +213,11 @@ static bool is_gone(const struct stream *s)
 		return false;
 	}
 
-	/* Only some users may ask for it. */
+	/* Looking up an ID needs privilege. */
 	return errno == ENOENT || (poll(&pfd, 1, 0) > 0 && pfd.revents & POLLHUP);
 }
 
-/* What we don't read of a program that is gone, nobody will. */
+/* The text of an unloaded program is lost unless it is read now. */
 static void read_rest(struct follower *f, struct stream *s)
 {
 	ssize_t n;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Lines of streams as entries of systemd's journal, by its native protocol. */
+/* Write lines to systemd's journal, with its native protocol. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -94,7 +94,7 @@ static int journal_send(const struct msghdr *msg)
 	}
 }
 
-/* What is too large for a message goes into a file that can't change. */
+/* Send entries that are too large for a datagram as a sealed file. */
 static int journal_send_file(const struct iovec *iov, int nr, size_t len)
 {
 	union {
@@ -145,8 +145,8 @@ int stream_priority(const struct stream *s, const char *text, size_t len)
 }
 
 /*
- * A field is a line KEY=value, whatever bytes the value has; only for one with
- * a newline there is another form. A line has none.
+ * A field is a line KEY=value with arbitrary bytes. There is another form for values with
+ * a newline, which lines do not contain.
  */
 int stream_journal_line(const struct stream *s, const char *text, size_t len)
 {
@@ -159,7 +159,7 @@ int stream_journal_line(const struct stream *s, const char *text, size_t len)
 	char fields[512];
 	int n, err;
 
-	/* The end of a report, say. The journal is no place for it. */
+	/* Leave out empty lines, as at the end of a report. */
 	if (!len)
 		return 0;
 

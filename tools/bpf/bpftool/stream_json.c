@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* A line of a stream as a JSON object, whatever bytes it is made of. */
+/* Print lines of streams as JSON objects; they may contain any bytes. */
 
 #include <stdio.h>
 
@@ -48,7 +48,7 @@ static size_t utf8_len(const unsigned char *text, size_t len)
 	return n;
 }
 
-/* How much of the text to take for not to cut a character at its end. */
+/* Length of the text without an incomplete character at its end */
 size_t stream_utf8_whole(const char *text, size_t len)
 {
 	size_t tail;
@@ -82,8 +82,8 @@ static void print_char(FILE *out, unsigned char c)
 }
 
 /*
- * Unlike what jsonw_string() takes, the text may hold anything: bytes that are
- * not UTF-8 become U+FFFD.
+ * Unlike for jsonw_string(), the text may contain any bytes: those that are not valid
+ * UTF-8 are replaced with U+FFFD.
  */
 static void print_text(FILE *out, const char *buf, size_t len)
 {
@@ -122,8 +122,8 @@ void stream_json_line(FILE *out, const struct stream *s, const char *time,
 	jsonw_string_field(json_wtr, "stream", s->name);
 
 	/*
-	 * The JSON writer can't add to a string. It gets the opening quote
-	 * only, and the rest goes around it.
+	 * The JSON writer can't append to a string. Let it write the opening quote,
+	 * and write the rest directly.
 	 */
 	jsonw_name(json_wtr, "message");
 	jsonw_printf(json_wtr, "\"");

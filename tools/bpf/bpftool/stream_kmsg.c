@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* /dev/kmsg: a write is a record of the kernel's log, and has to be a line. */
+/* Writing to /dev/kmsg: each write is a record of the kernel's log, and has to be a line. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 #define KMSG_POLICY	"/proc/sys/kernel/printk_devkmsg"
 
 /*
- * How long a record may be, with its priority and its newline; older kernels take
- * less. Readers get it with its bytes that are not printable in ASCII as \xNN,
- * and cut to twice the length, a header included.
+ * Maximum size of a record, with priority and newline; it is smaller in older kernels.
+ * Readers get bytes that are not printable ASCII as \xNN, and the record truncated to
+ * twice this size, including a header.
  */
 #define RECORD_MAX	1024
 #define RECORD_OLD_MAX	976
@@ -25,7 +25,7 @@
 #define PRIORITY_LEN	strlen("<6>")
 #define ESCAPE_LEN	strlen("\\xff")
 
-/* What a byte may become in JSON: \u0001 or \ufffd, \" */
+/* Maximum size of a byte in JSON: \u0001 or \ufffd, \" */
 #define JSON_UNICODE	6
 #define JSON_ESCAPED	2
 
@@ -49,7 +49,7 @@ static size_t json_width(unsigned char c)
 	return c < ' ' || c >= 0x7f ? JSON_UNICODE : 1;
 }
 
-/* The same as readers get it: they see the backslashes of JSON escaped as well. */
+/* The same for readers, who get the backslashes of JSON escaped as well */
 static size_t shown_width(unsigned char c, bool json)
 {
 	size_t width = json ? json_width(c) : 1, escaped;
@@ -64,10 +64,7 @@ static size_t shown_width(unsigned char c, bool json)
 	return width + escaped * (ESCAPE_LEN - 1);
 }
 
-/*
- * How much of a line fits into a record, after other text that is as long as that.
- * Characters are not cut.
- */
+/* Length of the part of a line that fits a record behind @before bytes, in whole characters */
 size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json)
 {
 	size_t size = PRIORITY_LEN + before + 1, shown = before, n;
@@ -82,7 +79,7 @@ size_t stream_kmsg_fit(const char *text, size_t len, size_t before, bool json)
 	return len;
 }
 
-/* The kernel may be told to ignore what is written, or (limited) what comes too fast. */
+/* The kernel may be configured to ignore all records, or to limit their rate (limited). */
 int stream_kmsg_open(const char *name, bool *limited)
 {
 	char policy[16] = "";
@@ -107,8 +104,8 @@ int stream_kmsg_open(const char *name, bool *limited)
 }
 
 /*
- * Without a priority of ours, a line that begins like one would be taken for it.
- * A line ends at a NUL there, so that becomes a space.
+ * Always write a priority, as the line may begin with something that looks like one. A
+ * record ends at the first NUL, so replace it with a space.
  */
 static size_t make_record(char *record, int priority, const char *text, size_t len)
 {
@@ -122,7 +119,7 @@ static size_t make_record(char *record, int priority, const char *text, size_t l
 	return n;
 }
 
-/* Write one line, or as much of it as fits. As write(), which never blocks here. */
+/* Write one line, or as much of it as fits. Like write(), which does not block here. */
 ssize_t stream_kmsg_write(int fd, int priority, const char *text, size_t size)
 {
 	const char *nl = memchr(text, '\n', size);
@@ -132,7 +129,7 @@ ssize_t stream_kmsg_write(int fd, int priority, const char *text, size_t size)
 	if (nl)
 		len = nl - text;
 
-	/* The end of a report, say. The log is no place for it. */
+	/* Leave out empty lines, as at the end of a report. */
 	if (!len)
 		return 1;
 

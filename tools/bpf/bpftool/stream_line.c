@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * What is read from a stream begins and ends anywhere. Lines are made of it
- * here, so that those of different streams neither tear nor glue each other.
+ * A read may begin and end in the middle of a line. The text is split into lines here,
+ * so that lines of different streams are neither interleaved nor joined.
  */
 
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "stream.h"
 
 /*
- * The line is longer than we keep, or there is no memory, or its end has not
- * come for a while. If that comes alone, then it is no line of its own.
+ * Print a line without its end: it is too long, or there is no memory, or its end has not
+ * been printed for some time. If only the newline follows, it is not a line of its own.
  */
 static void print_cut(struct stream *s, const char *text, size_t len)
 {
@@ -28,7 +28,7 @@ void stream_end_part(struct stream *s)
 	s->part_len = 0;
 }
 
-/* The buffer is full. Characters are not cut. */
+/* Print the contents of a full buffer, except for an incomplete character. */
 static void make_room(struct stream *s)
 {
 	size_t n = stream_utf8_whole(s->part, s->part_len);

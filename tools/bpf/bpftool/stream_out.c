@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Where lines of streams go to. */
+/* Output of lines from streams */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -21,8 +21,8 @@
 #include "stream.h"
 
 /*
- * How long a reader of our output may be stuck when we are to end, and when to
- * try again where poll() tells nothing, or too early, in ms.
+ * Time to wait for a stuck reader of the output after a signal; time between tries if
+ * poll() does not report POLLOUT, and if it does but writing fails; in ms
  */
 #define STOP_GRACE	1000
 #define RETRY_PERIOD	1000
@@ -32,15 +32,15 @@ struct out {
 	const char *name;
 	int std_fd;
 	int fd;
-	/* As write(). EAGAIN instead of waiting for a reader. */
+	/* Like write(), but fails with EAGAIN instead of waiting for a reader. */
 	ssize_t (*write)(struct out *o, const char *buf, size_t size);
-	size_t at_once;		/* what poll() promises, if it is asked before */
+	size_t at_once;		/* bytes that can be written after POLLOUT */
 	FILE *file;
 	int err;
 	__u64 lost;		/* bytes that could not be written */
-	int priority;		/* of what is being printed, as syslog has it */
-	bool has_reader;	/* who may go */
-	bool limited;		/* it may drop what comes too fast */
+	int priority;		/* syslog priority of the current line */
+	bool has_reader;	/* the reader may exit */
+	bool limited;		/* lines may be dropped by rate limiting */
 	bool colour;
 };
 
@@ -59,26 +59,24 @@ static __u64 journal_lost;
 static int stop_fd = -1;
 static char stamp[64];
 
-/* Where somebody reads what is printed, or -1. */
+/* Return: the descriptor if the output has a reader that may exit, or -1. */
 int stream_out_reader(void)
 {
 	return style.format != STREAM_JOURNAL && out->has_reader ? out->fd : -1;
 }
 
-/* The descriptor turns readable when we are to end. */
+/* The descriptor becomes readable when bpftool has to stop. */
 void stream_out_stop_by(int fd)
 {
 	stop_fd = fd;
 }
 
 /*
- * Wait until it is worth trying to write once more. An error if we are to end
- * rather.
+ * Wait until writing should be tried again. Return: 0, or -1 if bpftool has to stop.
  *
- * Not all that poll() says is true: some devices never tell that they can be
- * written to, and a terminal with room for a byte takes no newline. Hence count in
- * tries how often writing was in vain though poll() promised otherwise. It begins
- * with 0.
+ * poll() is not reliable: some devices never report POLLOUT, and a terminal with room
+ * for one byte does not take a newline. *tries, initially 0, counts how often writing
+ * failed after POLLOUT.
  */
 int stream_out_wait(int fd, unsigned int *tries)
 {
@@ -108,8 +106,8 @@ int stream_out_wait(int fd, unsigned int *tries)
 }
 
 /*
- * stdio would lose text, as the file is non-blocking or may be. It is told that
- * all was written: else it would not let us count what was not.
+ * stdio would lose text, as the file may be non-blocking. Always return that everything
+ * was written, so that stdio calls this again and lost bytes can be counted.
  */
 static ssize_t out_write(void *cookie, const char *buf, size_t size)
 {
@@ -143,8 +141,8 @@ static ssize_t plain_write(struct out *o, const char *buf, size_t size)
 }
 
 /*
- * Others who have the same socket may want to block. Some take only so much at a time,
- * and keep what they take apart from the next: whole lines, if they are not too long.
+ * Do not change O_NONBLOCK, as the socket may be shared. Datagrams are limited in size,
+ * so send whole lines if they are not too long.
  */
 static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 {
@@ -154,7 +152,7 @@ static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 
 	for (;;) {
 		n = send(o->fd, buf, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-		/* What was sent before reached nobody, this may. */
+		/* The error is that of an earlier datagram, so try once more. */
 		if (n < 0 && errno == ECONNREFUSED && again) {
 			again = false;
 			continue;
@@ -169,8 +167,8 @@ static ssize_t socket_write(struct out *o, const char *buf, size_t size)
 }
 
 /*
- * It blocks. Once a pipe is writable, it takes PIPE_BUF bytes at once, a terminal just
- * one. Without a reader, some devices wait for one.
+ * For blocking files: after POLLOUT a pipe takes PIPE_BUF bytes without blocking, a
+ * terminal one byte. Some devices wait until there is a reader.
  */
 static ssize_t asking_write(struct out *o, const char *buf, size_t size)
 {
@@ -199,9 +197,9 @@ static bool is_kmsg(const struct out *o)
 }
 
 /*
- * While a write waits for a reader, no signal can end us. So a pipe or a terminal
- * is opened once more, non-blocking: others who have the same one are not
- * affected. Where that is not allowed, ask before each write.
+ * A signal must be able to stop bpftool while the reader is slow. So a pipe or a terminal
+ * is opened again, non-blocking, which does not affect other processes that share it. If
+ * that is not permitted, poll() before each write.
  */
 static void reopen(struct out *o)
 {
@@ -217,7 +215,7 @@ static void reopen(struct out *o)
 	o->fd = fd;
 }
 
-/* The other side of a terminal: opened anew, it would be that of another one. */
+/* The master side of a terminal: opening it again would create another terminal. */
 static bool is_master(int fd)
 {
 	unsigned int nr;
@@ -225,7 +223,7 @@ static bool is_master(int fd)
 	return !ioctl(fd, TIOCGPTN, &nr);
 }
 
-/* Of a datagram that goes to another machine, nobody knows whether it arrives. */
+/* Datagrams to other machines may get lost without an error. */
 static bool knows_reader(int fd)
 {
 	int domain = AF_UNIX, type = SOCK_STREAM;
@@ -236,7 +234,7 @@ static bool knows_reader(int fd)
 	return domain == AF_UNIX || type != SOCK_DGRAM;
 }
 
-/* Files have no reader that a write would wait for. Devices may have. */
+/* Writing to a regular file does not wait for a reader, writing to a device may. */
 static void find_kind(struct out *o)
 {
 	struct stat st;
@@ -264,7 +262,7 @@ static void find_kind(struct out *o)
 	}
 }
 
-/* Records of the kernel's log are whole lines, which are written one by one. */
+/* Line-buffered for the kernel's log, where each write is a record. */
 static int out_open(struct out *o)
 {
 	static const cookie_io_functions_t funcs = { .write = out_write };
@@ -299,8 +297,8 @@ static void out_close(struct out *o)
 }
 
 /*
- * Not p_err(), which might need what doesn't work. Nor is it tried twice: whoever
- * doesn't read our output may not read our errors either.
+ * Not p_err(), as writing to stdout or stderr has failed. Try only once, as the reader of
+ * stderr may be stuck, too.
  */
 static void __printf(1, 2) tell(const char *fmt, ...)
 {
@@ -317,8 +315,8 @@ static void __printf(1, 2) tell(const char *fmt, ...)
 }
 
 /*
- * Nobody reading is no error; neither is that we are told to end. But text that
- * was taken off a stream and reached nobody is told in any case.
+ * A reader that exits is no error, nor is a signal. But text that was read from a stream
+ * and not printed is always reported.
  */
 static int result(const char *name, int err, __u64 lost)
 {
@@ -356,7 +354,7 @@ static void json_begin(void)
 	json_file = jsonw_redirect(json_wtr, out->file);
 	jsonw_end_line(json_wtr);
 
-	/* In a batch it is the value of a member. */
+	/* In a batch the lines are the value of a member. */
 	json_array = jsonw_nested(json_wtr);
 	if (json_array)
 		jsonw_start_array(json_wtr);
@@ -382,7 +380,7 @@ int stream_out_open(const struct stream_style *s)
 	bool shared = s->split && same_file(STDOUT_FILENO, STDERR_FILENO);
 
 	style = *s;
-	/* Of two streams in one file, the order is to be kept as well. */
+	/* If stdout and stderr are the same file, keep the order of lines. */
 	if (shared)
 		style.split = false;
 	journal_err = 0;
@@ -391,7 +389,7 @@ int stream_out_open(const struct stream_style *s)
 	if (style.format == STREAM_JOURNAL && stream_journal_open())
 		return -1;
 
-	/* From here on the text goes around the buffers of stdio. */
+	/* From here on text bypasses the buffer of stdout. */
 	fflush(stdout);
 	if (out_open(out) || out_open(err_out)) {
 		out_close(out);
@@ -410,7 +408,7 @@ int stream_out_open(const struct stream_style *s)
 	return 0;
 }
 
-/* False if there is no point in going on. */
+/* Return: false if no more text can be printed. */
 bool stream_out_flush(void)
 {
 	fflush(out->file);
@@ -461,7 +459,7 @@ static struct out *out_of(const struct stream *s)
 	return style.split && s->id == BPF_STREAM_STDERR ? err_out : out;
 }
 
-/* False if it has to be made lines of. */
+/* Return: false if the text has to be split into lines. */
 bool stream_out_raw(const struct stream *s, const char *text, size_t len)
 {
 	if (raw)
@@ -506,7 +504,7 @@ static void plain_line(struct out *o, const struct stream *s, const char *text,
 	} while (len);
 }
 
-/* What an object of JSON has besides text and name */
+/* Maximum size of a JSON object without text and name */
 #define JSON_OVERHEAD	160
 
 static void json_line(const struct stream *s, const char *text, size_t len)
@@ -542,7 +540,7 @@ void stream_out_line(const struct stream *s, const char *text, size_t len)
 		journal_line(s, text, len);
 }
 
-/* Something about a program that it has not printed itself, or (NULL) about us. */
+/* Print a message about a program, or about bpftool itself if @p is NULL. */
 void stream_out_note(const struct stream_prog *p, const char *fmt, ...)
 {
 	FILE *f = err_out->file;
@@ -557,7 +555,7 @@ void stream_out_note(const struct stream_prog *p, const char *fmt, ...)
 	putc('\n', f);
 }
 
-/* What p_err() prints. False if that has to do it: where errors go is JSON, or not open. */
+/* Print an error. Return: false if p_err() has to do it, for JSON or before opening. */
 bool stream_out_error(const char *msg)
 {
 	if (json_output || !err_out->file)

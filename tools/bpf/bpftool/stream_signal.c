@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Signals that are to end us do so when what was read is written, or can't be. The
- * text is not in the streams any more: it must not die with us.
+ * Delay terminating signals until the text that was read is written, or can't be. It is
+ * no longer in the streams, so it would be lost.
  */
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static struct {
 	struct sigaction old_xfsz;
 } sig = { .fd = -1 };
 
-/* One that was ignored when we were started (by nohup, say) is to stay that. */
+/* A signal that is ignored at the start, as with nohup, stays ignored. */
 static void add_signal(int nr)
 {
 	struct sigaction sa;
@@ -32,9 +32,9 @@ static void add_signal(int nr)
 }
 
 /*
- * The signals come by a descriptor: none can slip in before we sleep. As they
- * don't interrupt anything then, writing has to look at that descriptor, too. What
- * is wrong with a file or its reader is told by writing to it.
+ * Receive the signals through a descriptor, so that none is missed before sleeping. As
+ * they don't interrupt system calls then, writing has to poll this descriptor, too.
+ * SIGPIPE and SIGXFSZ are ignored, as write() returns an error.
  */
 int stream_signals_begin(void)
 {
@@ -58,13 +58,13 @@ int stream_signals_begin(void)
 	return 0;
 }
 
-/* To be waited for. */
+/* A descriptor that becomes readable when a signal arrives */
 int stream_signals_fd(void)
 {
 	return sig.fd;
 }
 
-/* Are we to end? */
+/* Return: true if bpftool has to stop. */
 bool stream_signals_came(void)
 {
 	struct pollfd pfd = { .fd = sig.fd, .events = POLLIN };
@@ -72,7 +72,7 @@ bool stream_signals_came(void)
 	return poll(&pfd, 1, 0) > 0;
 }
 
-/* The signals have done what they were for. */
+/* The signals have been handled. */
 void stream_signals_done(void)
 {
 	struct signalfd_siginfo info;
@@ -81,7 +81,7 @@ void stream_signals_done(void)
 		;
 }
 
-/* One that was not done with ends us now. */
+/* A pending signal terminates bpftool now. */
 void stream_signals_end(void)
 {
 	stream_out_stop_by(-1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* What the kernel counts for each stream, from the fdinfo of a descriptor. */
+/* Counters of streams, from the fdinfo of a descriptor */
 
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +42,8 @@ static bool parse_line(struct stream_stat *st, const char *line)
 }
 
 /*
- * The counters of a stream: by the fd of its program if name is given, else by
- * its own. False, and all are 0, if the kernel doesn't tell them.
+ * Get the counters of a stream. fd is that of its program if name is given, else its
+ * own. Return: false, with all counters 0, if the kernel does not have them.
  */
 bool stream_stat(int fd, const char *name, struct stream_stat *st)
 {

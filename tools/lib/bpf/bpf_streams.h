@@ -3,10 +3,10 @@
 #define __BPF_STREAMS__
 
 /*
- * Printing into the standard streams of a BPF program, from one object file for
- * all kernels. bpf_helpers.h includes this file. Alone, it goes with the
- * bpf_helpers.h of any libbpf from 1.1 on, if that is included first (and
- * vmlinux.h or linux/types.h before it, as always).
+ * Print into the standard streams of a BPF program, with one object file for all
+ * kernels. bpf_helpers.h includes this file. It can also be used with the
+ * bpf_helpers.h of any libbpf from 1.1 on, which has to be included before it (and
+ * vmlinux.h or linux/types.h before that, as usual).
  *
  * The kfunc that prints has had several prototypes:
  *
@@ -14,23 +14,22 @@
  *   Linux 6.18, 6.19    bpf_stream_vprintk_impl() with 5 arguments
  *   Linux 7.0 and up    bpf_stream_vprintk() with 4 arguments
  *
- * Each is declared here, under a name with a suffix that libbpf (since 1.3)
- * leaves out when it looks for the kfunc in the kernel. The suffixes keep them
- * apart from each other, and from what vmlinux.h or an older header may declare.
- * libbpf leaves those unset that the running kernel doesn't have, or has with
- * another prototype.
+ * Each is declared here with a suffix that libbpf (since 1.3) ignores when it
+ * resolves the kfunc. The suffixes prevent conflicts between these declarations,
+ * and with those in vmlinux.h or an older header. libbpf does not resolve a kfunc
+ * that the running kernel doesn't have, or has with another prototype.
  */
 
-/* the verifier adds the program */
+/* the verifier passes the program */
 int bpf_stream_vprintk___implicit_prog(int stream_id, const char *fmt__str,
 				       const void *args, __u32 len__sz) __weak __ksym;
-/* the verifier replaces the last argument by the program */
+/* the verifier replaces the last argument with the program */
 int bpf_stream_vprintk___explicit_prog(int stream_id, const char *fmt__str,
 				       const void *args, __u32 len__sz,
 				       void *aux__prog) __weak __ksym;
 /*
- * Its last argument must be void *: that of Linux 7.0 and up, which cannot be called,
- * has another type, by which libbpf tells them apart.
+ * Its last argument must be void *. In Linux 7.0 and up it has another type, so libbpf
+ * does not resolve it there; it cannot be called.
  */
 int bpf_stream_vprintk_impl___explicit_prog(int stream_id, const char *fmt__str,
 					    const void *args, __u32 len__sz,
@@ -41,7 +40,7 @@ int bpf_stream_print_stack___any_kernel(int stream_id) __weak __ksym;
 #define bpf_ksym_exists(sym) (!!(sym))
 #endif
 
-/* The streams, for those whose vmlinux.h or linux/bpf.h doesn't know them */
+/* in case that vmlinux.h or linux/bpf.h doesn't define the streams */
 #ifndef BPF_STDOUT
 #define BPF_STDOUT 1
 #endif
@@ -50,9 +49,8 @@ int bpf_stream_print_stack___any_kernel(int stream_id) __weak __ksym;
 #endif
 
 /*
- * What becomes of a message on a kernel without streams: what bpf_printk() does
- * with it or, where BPF_STREAM_NO_FALLBACK is defined before any header that includes
- * this one, nothing.
+ * On a kernel without streams a message is printed as by bpf_printk(), or not at all
+ * if BPF_STREAM_NO_FALLBACK is defined before any header that includes this one.
  */
 #ifdef BPF_STREAM_NO_FALLBACK
 
@@ -67,7 +65,7 @@ ___bpf_stream_fallback(const char *fmt, __u32 fmt_size,
 {
 	long ret;
 
-	/* for up to three arguments there is a helper in every kernel */
+	/* all kernels have a helper for up to three arguments */
 	if (narg > 3)
 		ret = bpf_trace_vprintk(fmt, fmt_size, args, narg * sizeof(*args));
 	else if (narg == 3)
@@ -90,12 +88,12 @@ ___bpf_stream_fallback(const char *fmt, __u32 fmt_size,
 #endif
 
 /*
- * When the program is loaded it is known which kfuncs there are, so the verifier
- * finds all branches but one dead and drops them.
+ * It is known at load time which kfuncs exist, so the verifier removes all branches
+ * but one as dead code.
  *
- * Light skeletons find kfuncs by name alone, whatever the prototype. Linux 7.0 and
- * up refuse to load them: there is a bpf_stream_vprintk_impl() in their BTF that
- * exists nowhere else.
+ * Light skeletons resolve kfuncs by name, regardless of the prototype. They fail to
+ * load on Linux 7.0 and up, which have bpf_stream_vprintk_impl() in their BTF but not
+ * as a symbol.
  */
 static __always_inline int
 ___bpf_stream_vprintk(int stream_id, const char *fmt, __u32 fmt_size,
@@ -115,7 +113,7 @@ ___bpf_stream_vprintk(int stream_id, const char *fmt, __u32 fmt_size,
 	return ___bpf_stream_fallback(fmt, fmt_size, args, narg);
 }
 
-/* those of libbpf 1.6 to 1.7 go with one prototype only */
+/* the macros of libbpf 1.6 to 1.7 support one prototype only */
 #undef bpf_stream_printk
 #undef bpf_stream_print_stack
 
@@ -125,21 +123,21 @@ ___bpf_stream_vprintk(int stream_id, const char *fmt, __u32 fmt_size,
  * @param stream_id BPF_STDOUT for regular output, BPF_STDERR for errors
  * @param fmt string literal with the conversions of bpf_printk()
  * @param args up to 12 arguments
- * @return 0; negative error code if the kernel refuses the message, nothing of
- * which is printed then
+ * @return 0; negative error code if the kernel refuses the message, and then nothing
+ * is printed
  *
- * In any context in which the program may run. The verifier asks for CAP_PERFMON.
- * On kernels without streams, or when loaded by a libbpf before 1.3, the message
- * goes where those of bpf_printk() go: then it cannot be used with a bpf_spin_lock
- * held. In a program with BPF_STREAM_NO_FALLBACK it goes nowhere, and -EOPNOTSUPP
- * is returned.
+ * May be used in any context in which the program may run. The verifier requires
+ * CAP_PERFMON. On kernels without streams, or if loaded by a libbpf before 1.3, the
+ * message is printed as by bpf_printk(), which cannot be used with a bpf_spin_lock
+ * held. If BPF_STREAM_NO_FALLBACK is defined, nothing is printed in these cases, and
+ * -EOPNOTSUPP is returned.
  *
- * The macro is libbpf's own since 1.6; this one is for all kernels.
+ * libbpf has this macro since 1.6; this version supports all kernels.
  */
 #define bpf_stream_printk(stream_id, fmt, args...)			\
 ({									\
 	static const char ___fmt[] = fmt;				\
-	/* the kfunc needs a valid pointer also if there are no args */	\
+	/* the kfunc needs a valid pointer even without args */		\
 	unsigned long long ___param[___bpf_narg(args) ?: 1];		\
 									\
 	_Pragma("GCC diagnostic push")					\
@@ -152,17 +150,17 @@ ___bpf_stream_vprintk(int stream_id, const char *fmt, __u32 fmt_size,
 })
 
 /**
- * @brief **bpf_stream_print_stack()** prints where the calling program is into
- * one of its streams: the CPU, the task, and the functions with their source lines
- * @param stream_id as of bpf_stream_printk()
- * @return as of bpf_stream_printk()
+ * @brief **bpf_stream_print_stack()** prints a stack trace of the calling program
+ * into one of its streams: the CPU, the task, and the functions with their source lines
+ * @param stream_id BPF_STDOUT or BPF_STDERR
+ * @return see bpf_stream_printk()
  *
- * Where the kernel has no such kfunc, it prints the place of the call only, by
- * bpf_stream_printk(). In a program with BPF_STREAM_NO_FALLBACK it prints nothing
- * there and returns -EOPNOTSUPP.
+ * On kernels without this kfunc it prints only the source location of the call, with
+ * bpf_stream_printk(). If BPF_STREAM_NO_FALLBACK is defined, it prints nothing there
+ * and returns -EOPNOTSUPP.
  *
- * A macro named like the kfunc: do not declare that yourself. vmlinux.h may, as it
- * is included before.
+ * The macro has the name of the kfunc, so do not declare the kfunc after including this
+ * header. vmlinux.h, which is included before, may declare it.
  */
 #define bpf_stream_print_stack(stream_id)				\
 ({									\

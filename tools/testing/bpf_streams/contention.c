@@ -45,7 +45,7 @@ static u64 now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* To the nth of those that we may run on; they are used again if there are too few. */
+/* Pin to the nth permitted CPU, modulo their number. */
 static void pin_to_cpu(int n)
 {
 	cpu_set_t allowed, set;
@@ -97,7 +97,7 @@ static int later(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Nanoseconds for a message of each thread */
+/* Nanoseconds per message of each thread */
 static double measure(int threads, bool shared)
 {
 	struct bpf_stream *streams[MAX_THREADS];

@@ -38,7 +38,7 @@ static void all_conversions(void)
 				}
 }
 
-/* Else nothing would be gained, and nobody would see. */
+/* Otherwise the renderer would be useless, and no test would show it. */
 static void knows_the_common(void)
 {
 	static const char *const fmts[] = {
@@ -88,7 +88,7 @@ static void every_byte(void)
 		}
 }
 
-/* Texts of every length about the limit */
+/* Texts of all lengths around the limit */
 static void every_length(void)
 {
 	char fmt[MAX_BPRINTF_BUF + 40];
@@ -103,7 +103,7 @@ static void every_length(void)
 		expect_eq(len < MAX_BPRINTF_BUF ? (int)len : -EOPNOTSUPP, got);
 		memcpy(fmt + len, "%d", 3);
 		got = compare_formats(fmt, &arg, 1);
-		/* Where not every number would have room, all are left to the base. */
+		/* If there is not room for any number, all are left to the base. */
 		expect(got == (int)len + 2 || (got == -EOPNOTSUPP && len + 20 >= MAX_BPRINTF_BUF));
 		memcpy(fmt + len, "%s", 3);
 		compare_formats(fmt, &arg, 1);
@@ -113,7 +113,7 @@ static void every_length(void)
 	}
 }
 
-/* Of all lengths, from all places of a word and a page, read or not */
+/* Of all lengths, at all offsets in a word and a page, readable or not */
 static void many_strings(void)
 {
 	unsigned int known = 0, rounds = env_number("ROUNDS", 200000);

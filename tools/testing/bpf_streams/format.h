@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The renderer of messages, and the base's, side by side */
+/* The renderer of messages, compared with that of the base */
 #ifndef _FORMAT_H
 #define _FORMAT_H
 

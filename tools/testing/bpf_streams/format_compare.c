@@ -10,7 +10,7 @@
 #include "shim.h"
 #include "stream.h"
 
-/* --- what the base's code needs --- */
+/* --- environment of the base's code --- */
 
 struct bpf_bprintf_data {
 	u32 *bin_args;
@@ -36,7 +36,7 @@ static struct bpf_bprintf_buffers base_bufs __aligned(8);
 	__rem;							\
 })
 #define _tolower(c)		((c) | 0x20)
-/* Its arguments were copied by the kernel itself. */
+/* Its arguments were copied by the kernel. */
 #define string(pos, end, s, spec) string_nocheck(pos, end, s, spec)
 
 int bpf_try_get_buffers(struct bpf_bprintf_buffers **bufs)
@@ -60,7 +60,7 @@ static char *strnchr(const char *s, size_t count, int c)
 	return NULL;
 }
 
-/* No pointer gets that far: the renderer leaves them to the base. */
+/* Not reached: the renderer leaves pointers to the base. */
 static char *pointer(const char *fmt, char *buf, char *end, void *ptr, ...)
 {
 	shim_bug("an address is rendered", __FILE__, __LINE__);
@@ -80,7 +80,7 @@ static long copy_from_kernel_nofault(void *to, const void *from, size_t len)
 #endif
 #include "base_format.c"
 
-/* --- memory that arguments point to: every address has a byte, or a page that is not there --- */
+/* --- memory that arguments point to: each address has a byte or is unmapped --- */
 
 static u64 hash(u64 n)
 {
@@ -119,7 +119,7 @@ bool shim_load(void *to, unsigned long from, unsigned int size)
 	return page_is_there(from);
 }
 
-/* As the base has it, byte by byte */
+/* As in the base, byte by byte */
 int bpf_trace_copy_string(char *buf, void *unsafe_ptr, char fmt_ptype, size_t bufsz)
 {
 	unsigned long address = (unsigned long)unsafe_ptr, i;
@@ -152,7 +152,7 @@ static int render_base(char **text, const char *fmt, const u64 *args, u32 nr_arg
 	};
 	int err;
 
-	/* Whatever the text does not overwrite must not look like it. */
+	/* Fill the buffers differently, so that unwritten bytes differ. */
 	memset(&base_bufs, 0xa5, sizeof(base_bufs));
 	err = bpf_bprintf_prepare((char *)fmt, UINT_MAX, args, nr_args, &data);
 	if (err)
@@ -162,7 +162,7 @@ static int render_base(char **text, const char *fmt, const u64 *args, u32 nr_arg
 	return bstr_printf(data.buf, MAX_BPRINTF_BUF, fmt, data.bin_args);
 }
 
-/* Its last byte is the last of a page that no other follows. */
+/* Its last byte is at the end of a page before an unmapped one. */
 static const char *at_the_brink(const char *fmt)
 {
 	static char *pages;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (!size)
 		return 0;
 
-	/* How many, they, and what is left is the format. */
+	/* The number of arguments, the arguments, and the format */
 	nr_args = *data++ % (MAX_BPRINTF_VARARGS + 1);
 	size--;
 	len = min(size, nr_args * sizeof(*args));

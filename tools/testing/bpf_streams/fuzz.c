@@ -23,12 +23,12 @@ enum call {
 	NR_CALLS,
 };
 
-/* Flags of the byte that says which call */
-#define REFUSE	0x80	/* there is no page to be had */
-#define NMI	0x40	/* an NMI writes where a page is allocated */
+/* Flags of the byte that selects the call */
+#define REFUSE	0x80	/* no page is available */
+#define NMI	0x40	/* an NMI writes while a page is allocated */
 #define CPU	0x30	/* the CPU, of 4 */
 
-/* Flag of the word that says how long a text is: it ends a line */
+/* Flag of the length of a text: it ends in a newline */
 #define LINE	0x8000
 
 struct input {
@@ -59,7 +59,7 @@ static unsigned int next_word(struct input *in)
 	return low | next_byte(in) << 8;
 }
 
-/* Of a buffer: mostly of some messages, at times of all */
+/* Size of a buffer: mostly for some messages, sometimes for all */
 static unsigned int next_size(struct input *in)
 {
 	unsigned int size = next_word(in);
@@ -84,7 +84,7 @@ static void on_nmi(void)
 	nmi_len = 0;
 }
 
-/* Either both get an NMI or none: the model has been called before. */
+/* The model was called before: either both get an NMI or none. */
 static void expect_nmi(struct input *in, bool wanted)
 {
 	nmi_len = wanted ? next_byte(in) : 0;

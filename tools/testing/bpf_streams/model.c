@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a stream is to do. */
+/* The model of a stream */
 #include "model.h"
 
 void model_init(struct model *m)
@@ -35,7 +35,7 @@ static void run_nmi(struct model *m)
 		m->nmi_ret = model_write(m, m->nmi_text, len);
 }
 
-/* The CPU gets a new page, whether or not an NMI has just given it another. */
+/* The CPU gets a new page, even if an NMI has just installed another. */
 static int page_new(struct model *m, int cpu)
 {
 	struct model_page *page;
@@ -122,7 +122,7 @@ int model_write(struct model *m, const char *text, unsigned int len)
 	}
 
 	err = rec_new(m, &rec, text, len);
-	/* An NMI may have taken the room. */
+	/* An NMI may have used the room. */
 	if (!err && len > CAPACITY - m->unread) {
 		rec_free(m, &rec);
 		err = -ENOSPC;

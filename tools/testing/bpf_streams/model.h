@@ -74,7 +74,7 @@ struct model {
 	unsigned int nmi_len;
 	int nmi_ret;
 
-	/* Last, as these are big and need not be cleared. */
+	/* Last, as these are large and need not be cleared */
 	struct model_rec staged[MAX_STAGED];
 	struct model_rec queue[NR_RECORDS];
 };
@@ -84,10 +84,10 @@ int model_write(struct model *m, const char *text, unsigned int len);
 int model_stage(struct model *m, const char *text, unsigned int len);
 int model_commit(struct model *m);
 
-/* The CPUs' pages go, if they are empty. */
+/* Drop the CPUs' pages, if they are empty. */
 void model_drop_cursors(struct model *m);
 
-/* Takes up to @len bytes, about a page of them if @killed meanwhile. Return: how many */
+/* Read up to @len bytes, about a page if @killed meanwhile. Return: their number. */
 unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed);
 
 #endif /* _MODEL_H */

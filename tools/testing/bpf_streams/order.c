@@ -24,7 +24,7 @@ static void give_turn(bool reader)
 	__atomic_store_n(&turn_of_reader, reader, __ATOMIC_RELAXED);
 }
 
-/* A page that has a record of a group and one of the log, and no cursor */
+/* A page with a record of a group and one of the log, without a cursor */
 static void share_page(void)
 {
 	static const char text[1000];
@@ -36,7 +36,7 @@ static void share_page(void)
 		write_text(stream, text, sizeof(text));
 }
 
-/* A group that was lost is freed by who staged it. */
+/* A lost group is freed by its writer. */
 static void lose_group(void)
 {
 	group.err = -ENOMEM;

@@ -12,7 +12,7 @@
 #endif
 #endif
 
-/* Nobody may use the memory until it is allocated. */
+/* The memory must not be accessed until it is allocated. */
 #ifdef HAVE_ASAN
 #include <sanitizer/asan_interface.h>
 
@@ -38,7 +38,7 @@ static void allow(const void *mem, size_t size)
 struct shim shim;
 __thread struct task_struct shim_task;
 
-/* Each in a cache line of its own, as what CPUs have for themselves is */
+/* Each in a separate cache line, like per-CPU data */
 struct cpu {
 	pthread_mutex_t lock __aligned(64);
 };
@@ -195,7 +195,7 @@ void kfree(void *ptr)
 	free(ptr);
 }
 
-/* What the pointer itself points to is no CPU's, see per_cpu_ptr(). */
+/* The memory at the pointer itself belongs to no CPU, see per_cpu_ptr(). */
 void *shim_percpu_alloc(size_t size, gfp_t gfp)
 {
 	char *ptr;
@@ -318,7 +318,7 @@ bool access_ok(const void __user *buf, unsigned long len)
 	return !end || ((unsigned long)buf <= end && len <= end - (unsigned long)buf);
 }
 
-/* How many of @len bytes can be written to? */
+/* Return: number of bytes that can be written, up to @len. */
 static unsigned long writable(const char *buf, unsigned long len)
 {
 	if (!current->faults)

@@ -43,7 +43,7 @@ struct shim {
 
 extern struct shim shim;
 
-/* The thread's next random number, less than @limit */
+/* Return: the thread's next random number, less than @limit. */
 u32 shim_random(u32 limit);
 
 #endif /* _SHIM_H */

@@ -16,7 +16,7 @@
 static struct bpf_stream *stream;
 static unsigned long stride;
 
-/* How many traps there were, and at which of them the NMI comes */
+/* Number of traps, and the trap at which the NMI comes */
 static struct {
 	unsigned long now;
 	unsigned long at;
@@ -61,7 +61,7 @@ static bool can_step(void)
 #endif
 }
 
-/* Calls @run with 1, 2 and so on until it says that the call ends before that. */
+/* Call @run with 1, 2 and so on until it returns that the call ends before that. */
 static void at_each_step(bool (*run)(unsigned long at), void (*nmi)(void))
 {
 	struct sigaction action = {
@@ -82,7 +82,7 @@ static void at_each_step(bool (*run)(unsigned long at), void (*nmi)(void))
 	shim.no_poison = false;
 }
 
-/* Return: did it go on as far as @at? */
+/* Return: true if there were @at traps. */
 static bool step_through(void (*call)(void), unsigned long at)
 {
 	step.now = 0;
@@ -93,7 +93,7 @@ static bool step_through(void (*call)(void), unsigned long at)
 	return step.now >= at;
 }
 
-/* What is interrupted, and what interrupts */
+/* The interrupted context and the NMI */
 
 static char text_of_nmi[4096], text_of_thread[1024];
 static unsigned int thread_len, nmi_len;
@@ -128,7 +128,7 @@ static void nmi_stage(void)
 	nmi_ret = bpf_stream_stage_commit(&ss);
 }
 
-/* More than a page, so that the cursor moves to another in any case */
+/* More than a page, so that the cursor moves to another page in any case */
 static void nmi_page(void)
 {
 	struct bpf_stream_group ss = { .stream = stream };
@@ -181,7 +181,7 @@ static unsigned int prepare(int room)
 	if (room < 0)
 		return 0;
 
-	/* In halves, so that what is left at last is not less than a record takes */
+	/* In halves, so that the rest is not smaller than a record */
 	while (todo) {
 		size = todo > 1000 ? ALIGN(todo / 2, 8) : todo;
 		size = min(size, 1000U);
@@ -194,7 +194,7 @@ static unsigned int prepare(int room)
 	return sum;
 }
 
-/* The texts of the two, in either order, the NMI's only if it was accepted */
+/* The texts of both, in either order; that of the NMI only if it was accepted */
 static void check_text(const char *buf, int len)
 {
 	bool thread_first = !memcmp(buf, text_of_thread, thread_len);
@@ -227,7 +227,7 @@ static void check_result(unsigned int before)
 		  nmi_ret ? nmi_len : 0);
 }
 
-/* One run. Return: did the call go on as far as @at? */
+/* One run. Return: true if there were @at traps. */
 static bool run_to(unsigned long at)
 {
 	const struct scenario *s = scenario;
@@ -246,7 +246,7 @@ static bool run_to(unsigned long at)
 	return step.now >= step.at;
 }
 
-/* Each text is a line, so that no group has to end one that is unfinished. */
+/* Each text is a line, so that no newline is inserted before groups. */
 static void set_texts(unsigned int of_thread, unsigned int of_nmi)
 {
 	thread_len = of_thread;
@@ -331,7 +331,7 @@ static void reader(void)
 	at_each_step(read_to, nmi_to_reader);
 }
 
-/* A reader of another CPU comes while a group is written. */
+/* A reader on another CPU reads while a group is written. */
 
 static void do_group(void)
 {
@@ -342,7 +342,7 @@ static void do_group(void)
 	thread_ret = bpf_stream_stage_commit(&ss);
 }
 
-/* A reader tries until it gets what is charged, so no writer may be preempted there. */
+/* A reader retries until it gets charged text, so the writer must not be preempted. */
 static void read_what_there_is(void)
 {
 	int cpu = current->cpu, preempt_count = current->preempt_count;
@@ -380,7 +380,7 @@ static void read_in_group(void)
 	at_each_step(group_to, read_what_there_is);
 }
 
-/* Another CPU takes the pages of idle cursors. */
+/* Another CPU drops the pages of idle cursors. */
 
 static void take_pages(void)
 {
@@ -420,7 +420,7 @@ static void cursors_dropped(void)
 	at_each_step(taken_to, take_pages);
 }
 
-/* A reader of another CPU goes to sleep while a message is written. */
+/* A reader on another CPU goes to sleep while a message is written. */
 
 static bool sleeps;
 

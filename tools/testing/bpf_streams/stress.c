@@ -113,7 +113,7 @@ static u64 seed;
 static __thread struct writer *this_writer;
 static __thread struct reader *this_reader;
 
-/* The stream's lock guards it, for ThreadSanitizer to see that it does. */
+/* Protected by the stream's lock, so that ThreadSanitizer checks that */
 static struct {
 	char *text;
 	size_t len;
@@ -261,7 +261,7 @@ static void print_batch(struct source *src)
 		print_something(src);
 }
 
-/* Signals come wherever the thread is by then. */
+/* Signals arrive at an arbitrary place in the thread. */
 static void make_timer(struct writer *w)
 {
 	struct sigevent event = {
@@ -287,7 +287,7 @@ static void *write_all(void *arg)
 	current->random = seed ^ (u64)w->task.id << 32;
 	this_writer = w;
 	make_timer(w);
-	/* Until enough NMIs have hit, wherever they were wasted */
+	/* Until enough NMIs have hit a held CPU */
 	for (i = 0; i < messages || READ_ONCE(w->nmis) < 20; i++) {
 		wait_for_room();
 		print_batch(&w->task);
@@ -352,7 +352,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-/* What the tape says */
+/* Check the tape */
 
 struct check {
 	u32 next[NR_SOURCES];
@@ -360,7 +360,7 @@ struct check {
 	unsigned int newlines;
 };
 
-/* Before a group, unless the message before it ends with one: did that come? */
+/* Test for the newline before a group, unless the message before it ends in one. */
 static bool skip_newline(struct check *c, size_t at)
 {
 	struct header h;

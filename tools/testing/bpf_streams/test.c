@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the test programs share. */
+/* Shared by the test programs */
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -53,7 +53,7 @@ int run_tests(const struct test *tests, unsigned int nr)
 	int status = EXIT_SUCCESS;
 	unsigned int i;
 
-	/* What hangs is to be seen: no test takes a tenth of this anywhere. */
+	/* Detects hangs: no test takes a tenth of this on any machine. */
 	alarm(env_number("HANG_TIME", 600));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n1..%u\n", nr);

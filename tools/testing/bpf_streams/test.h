@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the test programs share: TAP, seeds, and streams. */
+/* Shared by the test programs: TAP, seeds, and streams */
 #ifndef _TEST_H
 #define _TEST_H
 
@@ -10,16 +10,16 @@ struct test {
 	void (*run)(void);
 };
 
-/* Runs the tests, and returns the status to exit with. */
+/* Run the tests. Return: the exit status. */
 int run_tests(const struct test *tests, unsigned int nr);
 
-/* The test cannot run here. */
+/* Skip the test. */
 void test_skip(const char *why);
 
 bool expect_at(bool ok, const char *what, const char *file, int line);
 bool expect_eq_at(long a, long b, const char *what, const char *file, int line);
 
-/* A failure fails the test, and is not the end of it. */
+/* A failure fails the test without ending it. */
 #define expect(cond) expect_at(cond, #cond, __FILE__, __LINE__)
 #define expect_eq(a, b) expect_eq_at(a, b, #a " == " #b, __FILE__, __LINE__)
 
@@ -29,14 +29,14 @@ u64 test_seed(void);
 int write_str(struct bpf_stream *stream, const char *str);
 int stage_str(struct bpf_stream_group *ss, const char *str);
 
-/* Reads all, in pieces of @chunk bytes; the text is thrown away. */
+/* Read and discard all text, in pieces of @chunk bytes. */
 unsigned int drain(struct bpf_stream *stream, unsigned int chunk);
 
 void expect_counters(struct bpf_stream *stream, long msgs, long bytes,
 		     long dropped_msgs, long dropped_bytes);
 void expect_text(struct bpf_stream *stream, const char *str);
 
-/* Gives the last reference back, and expects that nothing is left. */
+/* Drop the last reference, and check that nothing is left. */
 void put_last(struct bpf_stream *stream);
 
 #endif /* _TEST_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What can be told without threads: each function, each limit, each failure. */
+/* Tests without threads: each function, limit and failure */
 #include "test.h"
 
 static struct bpf_stream *new_stream(void)
@@ -15,7 +15,7 @@ static struct bpf_stream_group new_group(struct bpf_stream *stream)
 	return (struct bpf_stream_group){ .stream = stream };
 }
 
-/* Writes messages of @len bytes until one is refused, and counts them. */
+/* Write messages of @len bytes until one is refused. Return: their number. */
 static unsigned int fill(struct bpf_stream *stream, unsigned int len, int err)
 {
 	char text[MAX_BPRINTF_BUF];
@@ -64,7 +64,7 @@ static void test_empty(void)
 	put_last(stream);
 }
 
-/* With every size of the buffer, what is read is what was written. */
+/* For each buffer size the text that was written is read. */
 static void test_partial(void)
 {
 	static const char text[] = "a bc def ghij klmno";
@@ -91,7 +91,7 @@ static void test_partial(void)
 	put_last(stream);
 }
 
-/* The buffer is filled across the records of the backlog and those of the log. */
+/* The buffer is filled from both the backlog and the log. */
 static void test_refill(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -108,7 +108,7 @@ static void test_refill(void)
 	put_last(stream);
 }
 
-/* Each length, and each place in a page that a record can have */
+/* Each length, and each offset of a record in a page */
 static void test_lengths(void)
 {
 	char text[MAX_BPRINTF_BUF], buf[MAX_BPRINTF_BUF];
@@ -142,7 +142,7 @@ static void test_capacity(void)
 	expect_eq(write_text(stream, buf, 1), -ENOSPC);
 	expect_eq(atomic_read(&stream->unread), CAPACITY);
 
-	/* Room is what was read, be it a part of a message only. */
+	/* Reading makes room, also for part of a message. */
 	expect_eq(bpf_stream_read(stream, buf, 7), 7);
 	expect_eq(write_text(stream, buf, 8), -ENOSPC);
 	expect_eq(write_text(stream, buf, 7), 0);
@@ -170,7 +170,7 @@ static void test_no_memory(void)
 	put_last(stream);
 }
 
-/* As often as it is tried: what fails must not use up anything. */
+/* Repeatedly, as failures must not consume anything */
 static void test_failures_leave_nothing(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -206,7 +206,7 @@ static void test_page_limit(void)
 	expect_eq(shim.pages, PAGE_LIMIT);
 	expect_eq(atomic_read(&stream->unread), n);
 
-	/* A page's worth read is a page's worth of room. */
+	/* Reading a page of text makes a page of room. */
 	expect_eq(bpf_stream_read(stream, buf, per_page), per_page);
 	expect_eq(shim.pages, PAGE_LIMIT - 1);
 	expect_eq(fill(stream, 1, -ENOSPC), per_page);
@@ -217,7 +217,7 @@ static void test_page_limit(void)
 	put_last(stream);
 }
 
-/* Pages go as their last record does, but for that of the cursor. */
+/* Pages are freed with their last record, except for that of the cursor. */
 static void test_pages_held(void)
 {
 	unsigned int size = bpf_stream_rec_size(500), i, left;
@@ -241,7 +241,7 @@ static void test_pages_held(void)
 	put_last(stream);
 }
 
-/* A drained stream holds a page for each CPU that printed, for all sizes. */
+/* A drained stream holds a page for each CPU that printed, for all message sizes. */
 static void test_cpus(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -280,7 +280,7 @@ static void test_group(void)
 	put_last(stream);
 }
 
-/* What is unfinished before a group is ended, whichever buffer that needs. */
+/* An incomplete line before a group is ended, with buffers of any size. */
 static void test_group_begins_line(void)
 {
 	static const char want[] = "one\n[two\nthree]\n[four]five";
@@ -314,7 +314,7 @@ static void test_group_begins_line(void)
 	}
 }
 
-/* The newline is not lost if the buffer cannot be written to. */
+/* The newline is not lost if the buffer cannot be written. */
 static void test_group_begins_line_fault(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -353,7 +353,7 @@ static void test_group_of_nothing(void)
 	put_last(stream);
 }
 
-/* The group is lost as a whole, whichever of its messages is. */
+/* The group is lost as a whole if any of its messages is. */
 static void test_group_no_memory(void)
 {
 	char text[MAX_BPRINTF_BUF - 1] = {};
@@ -432,7 +432,7 @@ static void test_group_too_big(void)
 	put_last(stream);
 }
 
-/* What the buffer did not receive stays, wherever the buffer ends. */
+/* Text that was not copied stays, wherever the buffer ends. */
 static void test_fault(void)
 {
 	static const char text[] = "one two three";
@@ -454,7 +454,7 @@ static void test_fault(void)
 		expect(!memcmp(buf, text, len));
 	}
 
-	/* Nothing to copy is nothing that could fault. */
+	/* Without text nothing can fault. */
 	current->faults = true;
 	expect_eq(bpf_stream_read(stream, buf, len), 0);
 	current->faults = false;
@@ -469,7 +469,7 @@ static void provide(char *buf, unsigned long size)
 	current->user_room = buf + size;
 }
 
-/* The page comes late: somebody else reads a byte meanwhile. */
+/* The page is populated late: another reader gets a byte meanwhile. */
 static void read_and_provide(char *buf, unsigned long size)
 {
 	char *to = read_meanwhile + strlen(read_meanwhile);
@@ -482,7 +482,7 @@ static void read_and_provide(char *buf, unsigned long size)
 	provide(buf, size);
 }
 
-/* Pages are faulted in without the lock, and what a reader gets at a time is in order. */
+/* Pages are faulted in without the lock, and the text of one read is in order. */
 static void test_fault_in(void)
 {
 	static const char want[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -512,7 +512,7 @@ static void test_fault_in(void)
 	put_last(stream);
 }
 
-/* A length may be more than there is from the buffer to the end of user space. */
+/* The length may reach beyond the end of user space. */
 static void test_end_of_user_space(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -551,7 +551,7 @@ static void test_signals(void)
 	expect_eq(atomic_read(&stream->unread), 7);
 	current->killed = false;
 
-	/* Who is killed meanwhile takes no more than a page along. */
+	/* A reader that is killed meanwhile consumes no more than a page. */
 	for (i = 0; i < 2 * PAGE_SIZE; i += 8)
 		expect_eq(write_text(stream, "eight by", 8), 0);
 	current->killed_in_copy = true;
@@ -563,7 +563,7 @@ static void test_signals(void)
 	write_str(stream, "two");
 	expect_eq(bpf_stream_read(stream, buf, 4), 4);
 
-	/* A signal is no reason to fail unless another reader is at work. */
+	/* A signal only makes a read fail that waits for another reader. */
 	current->signal = true;
 	expect_eq(mutex_lock_interruptible(&stream->lock), 0);
 	expect_eq(bpf_stream_read(stream, buf + 4, 8), -ERESTARTSYS);
@@ -592,7 +592,7 @@ static void test_wakeups(void)
 	preempt_enable();
 	expect_eq(stream->wait.wakes, 1);
 
-	/* Only what makes the log have something */
+	/* Only the first record on the log wakes readers */
 	write_str(stream, "two");
 	expect_eq(stream->wake.queued, 1);
 	bpf_stream_read(stream, buf, 1);
@@ -623,7 +623,7 @@ static void test_wakeups(void)
 	put_last(stream);
 }
 
-/* Text may be anywhere when the stream goes. */
+/* Text may be anywhere when the stream is freed. */
 static void test_put(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -657,7 +657,7 @@ static void test_no_stream(void)
 	shim.fail_object = 0;
 }
 
-/* Of a program that cannot print: it costs nothing for each CPU, and is always empty. */
+/* For a program that cannot print: it has no per-CPU memory, and is always empty. */
 static void test_silent_stream(void)
 {
 	struct bpf_stream *stream = bpf_stream_alloc(false);
@@ -670,7 +670,7 @@ static void test_silent_stream(void)
 	put_last(stream);
 }
 
-/* Idle pages go, those with text when it was read; what is printed next takes others. */
+/* Idle pages are freed, others when their text was read; later messages take new ones. */
 static void test_cursors_drop(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -696,7 +696,7 @@ static void test_cursors_drop(void)
 	put_last(stream);
 }
 
-/* A reader that finds a charge looks for text until there is some. */
+/* A reader that finds a charge retries until there is text. */
 static struct bpf_stream *charged_stream;
 
 static void expect_no_charge(void)
@@ -740,7 +740,7 @@ static void test_ids(void)
 	put_last(streams.stream[1]);
 }
 
-/* An NMI where a page is allocated, which it needs too, and again in there */
+/* An NMI while a page is allocated, which needs a page, too, and another one in there */
 
 static struct bpf_stream *nmi_stream;
 static unsigned int nmi_depth, nmi_levels;
@@ -764,12 +764,12 @@ static void test_nmi(void)
 	expect_eq(write_str(nmi_stream, "thread"), 0);
 	shim.page_hook = NULL;
 
-	/* Each has installed a page of its own, the innermost first. */
+	/* Each has installed a page, the innermost first. */
 	expect_eq(shim.pages, 4);
 	expect_text(nmi_stream, "nmi 3 nmi 2 nmi 1 thread");
 	expect_eq(shim.pages, 1);
 
-	/* The last that installed a page has left room in it. */
+	/* There is room in the page that was installed last. */
 	write_str(nmi_stream, "more");
 	expect_eq(shim.pages, 1);
 	expect_counters(nmi_stream, 5, 28, 0, 0);
@@ -784,7 +784,7 @@ static void nmi_takes_the_rest(void)
 	expect_eq(atomic_read(&nmi_stream->unread), CAPACITY);
 }
 
-/* There was room, but the message is not charged before its record is there. */
+/* There was room, but the message is charged only after its record was allocated. */
 static void test_nmi_takes_the_rest(void)
 {
 	char text[512] = {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What all test programs share, the fuzzer too. */
+/* Shared by all test programs and the fuzzer */
 #include "write.h"
 
 int write_text(struct bpf_stream *stream, const char *text, unsigned int len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What all test programs share, the fuzzer too: limits, and how to write. */
+/* Shared by all test programs and the fuzzer: limits, and writing */
 #ifndef _WRITE_H
 #define _WRITE_H
 
@@ -10,11 +10,11 @@
 #define PAGE_ROOM	(PAGE_SIZE - 8)
 #define PAGE_LIMIT	((2 * CAPACITY + (int)PAGE_SIZE - 65) / ((int)PAGE_SIZE - 64) + NR_CPUS)
 
-/* With the simulated CPU held, as writers are to be */
+/* With the simulated CPU held, as required for writers */
 int write_text(struct bpf_stream *stream, const char *text, unsigned int len);
 int stage_text(struct bpf_stream_group *ss, const char *text, unsigned int len);
 
-/* Fills @text with what is the same for the same @seed only. */
+/* Fill @text depending on @seed. */
 void make_text(char *text, unsigned int len, u32 seed);
 
 #endif /* _WRITE_H */

@@ -19,9 +19,9 @@
 	__atomic_compare_exchange_n(ptr, old, val, false,		\
 				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 
-/* What was before stays before. */
+/* Orders everything before. */
 #define smp_store_release(ptr, val) __atomic_store_n(ptr, val, __ATOMIC_RELEASE)
-/* What comes after stays after. */
+/* Orders everything after. */
 #define smp_load_acquire(ptr)	__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
 
 static inline int atomic_read(const atomic_t *v)
@@ -34,7 +34,7 @@ static inline void atomic_set(atomic_t *v, int i)
 	__atomic_store_n(&v->counter, i, __ATOMIC_RELAXED);
 }
 
-/* Nothing that the stream core counts may become negative. */
+/* The stream core's counters must not become negative. */
 static inline void atomic_sub(int i, atomic_t *v)
 {
 	die_if(__atomic_fetch_sub(&v->counter, i, __ATOMIC_RELAXED) < i);
@@ -83,7 +83,7 @@ static inline void refcount_inc(refcount_t *r)
 	atomic_inc(&r->refs);
 }
 
-/* The kernel's is a release, and an acquire for who gets true. */
+/* As in the kernel, a release, and an acquire if it returns true */
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
 	return atomic_sub_and_test(1, &r->refs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The little that the stream core needs of BPF. */
+/* The parts of BPF that the stream core needs */
 #ifndef _SHIM_LINUX_BPF_H
 #define _SHIM_LINUX_BPF_H
 

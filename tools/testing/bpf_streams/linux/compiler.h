@@ -58,14 +58,14 @@
 #define clamp(n, low, high)	min(max(n, low), high)
 #define DIV_ROUND_UP(n, d)	__KERNEL_DIV_ROUND_UP(n, d)
 
-/* Of math64.h, bits.h, bitops.h, unaligned.h, and what lib/hexdump.c has */
+/* From math64.h, bits.h, bitops.h, unaligned.h, and lib/hexdump.c */
 #define div_u64(n, by)		((u64)(n) / (by))
 #define fls64(x)		((x) ? 64 - __builtin_clzll(x) : 0)
 #define __ffs(x)		((unsigned int)__builtin_ctzl(x))
 #define BITS_PER_BYTE		8
 #define BIT(nr)			(1UL << (nr))
 #define offset_in_page(p)	((unsigned long)(p) & (PAGE_SIZE - 1))
-/* Of uaccess.h: memory that a test makes up */
+/* From uaccess.h: memory that a test provides */
 bool shim_load(void *to, unsigned long from, unsigned int size);
 bool copy_from_kernel_nofault_allowed(const void *from, size_t size);
 #define kcsan_disable_current() do { } while (0)
@@ -92,7 +92,7 @@ static inline void put_unaligned(unsigned long word, void *p)
 	__builtin_memcpy(p, &word, sizeof(word));
 }
 
-/* Bytes of a word that are not the object's are loaded, and not looked at. */
+/* Bytes of a word outside the object are loaded and ignored. */
 static inline __attribute__((__no_sanitize__("address")))
 unsigned long read_word_nocheck(const void *p)
 {
@@ -105,7 +105,7 @@ unsigned long read_word_nocheck(const void *p)
 
 void shim_bug(const char *what, const char *file, int line);
 
-/* Whatever the kernel warns of is a bug here. */
+/* Warnings of the kernel are bugs here. */
 #define die_if(cond)							\
 ({									\
 	if (unlikely(cond))						\
@@ -150,7 +150,7 @@ static inline unsigned long read_once_nocheck(const void *p)
 
 #define READ_ONCE_NOCHECK(x)	read_once_nocheck(&(x))
 
-/* As with KASAN, the first byte must be the object's. */
+/* As with KASAN, the first byte must be in the object. */
 static inline unsigned long read_word_at_a_time(const void *p)
 {
 	(void)*(const volatile char *)p;

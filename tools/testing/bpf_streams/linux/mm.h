@@ -9,7 +9,7 @@
 
 #include <linux/sched.h>
 
-/* The least that a kernel may be built with: reaching it takes few messages. */
+/* The minimum of the kernel's option, as few messages reach it */
 #ifndef CONFIG_BPF_STREAMS_CAPACITY
 #define CONFIG_BPF_STREAMS_CAPACITY 65536
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The C library's own <linux/types.h> has the uapi's types; the kernel's are added. */
+/* The types of the uapi <linux/types.h>, and those of the kernel */
 #ifndef _SHIM_LINUX_TYPES_H
 #define _SHIM_LINUX_TYPES_H
 

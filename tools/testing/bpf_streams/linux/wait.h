@@ -31,7 +31,7 @@ static inline void init_waitqueue_head(wait_queue_head_t *wait)
 	sem_init(&wait->sem, 0, 0);
 }
 
-/* As in the kernel, a look without a barrier */
+/* As in the kernel, without a barrier */
 static inline bool waitqueue_active(wait_queue_head_t *wait)
 {
 	return READ_ONCE(wait->sleepers);
@@ -41,7 +41,7 @@ void wake_up_all(wait_queue_head_t *wait);
 
 #define wake_up_poll(wait, mask) ((void)(mask), wake_up_all(wait))
 
-/* Sleeps until @cond; those who make it true wake the queue. */
+/* Sleep until @cond; code that makes it true wakes the queue. */
 #define wait_event(wait, cond)						\
 do {									\
 	wait_queue_head_t *__wait = (wait);				\

@@ -2,7 +2,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-/* So few that the timer's interrupt does not come in most runs */
+/* Few enough that most runs have no timer interrupt */
 #define MESSAGES 100
 
 #endif /* BENCH_H */

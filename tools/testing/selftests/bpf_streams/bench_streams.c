@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions and memory that messages cost. In a machine whose clock counts
- * instructions (qemu -icount shift=0) a nanosecond is one. The least of several runs
- * counts: the others had an interrupt in them.
+ * Cost of messages in instructions and memory. In a machine whose clock counts
+ * instructions (qemu -icount shift=0) each takes a nanosecond. The result is the minimum
+ * of several runs, as some are interrupted.
  *
  * Prints lines "figure SUBJECT.WHAT VALUE".
  */
@@ -76,7 +76,7 @@ static void discard_all(struct bench_bpf *skel, struct bpf_program *prog,
 	ring_buffer__consume(rb);
 }
 
-/* Per message; less than 0 if it cannot print */
+/* Per message; negative if it cannot print */
 static double cost(struct bench_bpf *skel, struct bpf_program *prog, struct ring_buffer *rb)
 {
 	unsigned long long least = -1ULL;
@@ -101,7 +101,7 @@ static void fill_up(struct bench_bpf *skel, struct bpf_program *prog)
 	do
 		run_or_die(prog);
 	while (!skel->bss->failed);
-	/* one may fit still where the last did not */
+	/* a shorter one may still fit */
 	run_or_die(prog);
 }
 
@@ -134,7 +134,7 @@ static long read_once(int fd, char *buf, size_t size)
 	return stream_read(fd, STDOUT, buf, size);
 }
 
-/* The least that a call costs which does nothing */
+/* Cost of a call that does nothing */
 static double call_cost(int fd)
 {
 	unsigned long long start, least = -1ULL, ns;
@@ -154,7 +154,7 @@ static double call_cost(int fd)
 	return least;
 }
 
-/* Of messages of 24 bytes, read into a buffer of 'size' */
+/* For messages of 24 bytes, read into a buffer of 'size' */
 static double read_cost(struct bench_bpf *skel, size_t size)
 {
 	struct bpf_program *prog = skel->progs.stream_ints24;
@@ -236,7 +236,7 @@ static void bench_following(struct bench_bpf *skel)
 	if (pthread_create(&f.thread, NULL, follow, &f))
 		die("pthread_create");
 	for (i = 0; i < 200; i++) {
-		/* it sleeps then; the tick comes at another time in each run */
+		/* let it sleep; the tick comes at another time in each run */
 		usleep(5000 + 37 * i);
 		run_or_die(prog);
 	}
@@ -254,7 +254,7 @@ static void set_body(struct bench_bpf *skel, int len)
 	skel->bss->body[len] = '\0';
 }
 
-/* Bytes that an unread message takes */
+/* Memory of an unread message, in bytes */
 static double memory_cost(struct bench_bpf *skel, int len)
 {
 	struct bpf_program *prog = skel->progs.fill;
@@ -262,7 +262,7 @@ static double memory_cost(struct bench_bpf *skel, int len)
 	long before, after, text;
 
 	set_body(skel, len);
-	/* what the first ones take for good */
+	/* the first messages allocate memory that stays */
 	skel->bss->nr_bodies = 1000;
 	run_or_die(prog);
 	stream_discard(fd, STDOUT);
@@ -275,7 +275,7 @@ static double memory_cost(struct bench_bpf *skel, int len)
 	return text ? (double)(before - after) / (text / len) : 0;
 }
 
-/* 4000 messages of a byte stay, each followed by 8 of 500 bytes that are read */
+/* 4000 messages of a byte stay unread, each followed by 8 of 500 bytes that are read */
 static double fragmentation(struct bench_bpf *skel)
 {
 	struct bpf_program *prog = skel->progs.fill, *other = skel->progs.fill_other;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Attaches a BPF program to the exec tracepoint, which prints who runs what into
- * its streams, and keeps it attached.
+ * Attaches a BPF program to the exec tracepoint, which prints each execution into its
+ * streams, and keeps it attached.
  */
 #include <errno.h>
 #include <signal.h>
@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 		return help ? 0 : 2;
 	}
 
-	/* Before anything is loaded, so that Ctrl-C never leaves a mess */
+	/* Before anything is loaded, so that Ctrl-C always cleans up */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

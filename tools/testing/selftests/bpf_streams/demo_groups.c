@@ -46,7 +46,7 @@ static void *print_groups(void *arg)
 
 	CPU_ZERO(&set);
 	CPU_SET(p->cpu, &set);
-	/* With one CPU both run there */
+	/* With a single CPU both run there */
 	sched_setaffinity(0, sizeof(set), &set);
 	pthread_barrier_wait(p->barrier);
 	p->err = bpf_prog_test_run_opts(p->prog_fd, &opts);
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
-	/* Before anything is loaded, so that Ctrl-C never leaves a mess */
+	/* Before anything is loaded, so that Ctrl-C always cleans up */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

@@ -27,7 +27,7 @@ static int greet(struct hello_bpf *skel, const char *name)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 
-	/* Programs of type "syscall" run when they are told to */
+	/* Programs of type "syscall" are run on request */
 	snprintf(skel->bss->name, sizeof(skel->bss->name), "%s", name);
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.hello), &opts)) {
 		fprintf(stderr, "demo_hello: can't run the program: %s\n",
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 		return argc < 2 ? 2 : 0;
 	}
 
-	/* Before anything is loaded, so that Ctrl-C never leaves a mess */
+	/* Before anything is loaded, so that Ctrl-C always cleans up */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

@@ -40,7 +40,7 @@ static int visit(struct visits_bpf *skel, const char *number)
 		fprintf(stderr, "demo_visits: '%s' is not a number\n", number);
 		return 1;
 	}
-	/* Programs of type "syscall" run when they are told to */
+	/* Programs of type "syscall" are run on request */
 	if (bpf_prog_test_run_opts(bpf_program__fd(skel->progs.visit), &opts)) {
 		fprintf(stderr, "demo_visits: can't run the program: %s\n",
 			strerror(errno));
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
 		return argc < 2 ? 2 : 0;
 	}
 
-	/* Before anything is loaded, so that Ctrl-C never leaves a mess */
+	/* Before anything is loaded, so that Ctrl-C always cleans up */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 	if (bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.visit), &info, &len))
 		goto out;
 
-	/* Touching the first page is what gives the arena memory for it */
+	/* Touching the first page populates it */
 	table = bpf_map__initial_value(skel->maps.table, &size);
 	memset(table, 0, VISITORS * sizeof(*table));
 	skel->bss->visits = (uintptr_t)table;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All conversions of bpf_trace_vprintk(): format, what it must give (NULL where
- * that depends on the running kernel: then only bpf_snprintf() knows), arguments.
- * Shared by progs/formats.bpf.c and test_write.c.
+ * All conversions of bpf_trace_vprintk(): format, expected text (NULL if that depends on
+ * the running kernel; then it is compared with bpf_snprintf()), arguments. Shared by
+ * progs/formats.bpf.c and test_write.c.
  */
 #ifndef FORMATS_H
 #define FORMATS_H
@@ -91,7 +91,7 @@ struct bad_format_args {
 	int err;
 };
 
-/* The kfunc as it is: stream, length of the arguments */
+/* The kfunc itself: stream, length of the arguments */
 struct raw_args {
 	unsigned int stream;
 	unsigned int len;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A strict parser of JSON: what bpftool prints has to please others, which may
- * be strict, too. Strings must be UTF-8 without control characters.
+ * A strict JSON parser, as other parsers of bpftool's output may be strict, too. Strings
+ * must be UTF-8 without control characters.
  */
 #include "tool.h"
 
 struct json {
 	const char *at;
 	const char *end;
-	/* The member that is looked for, and what it is */
+	/* The requested member and its value */
 	const char *key;
 	struct text *value;
 	bool found;
@@ -62,7 +62,7 @@ static void add_code(struct text *t, unsigned int c)
 	}
 }
 
-/* Code points above U+FFFF, in two escapes, are not needed here */
+/* Code points above U+FFFF, in two escapes, are not supported */
 static bool escape(struct json *j, struct text *copy)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";

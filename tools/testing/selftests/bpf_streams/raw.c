@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that are written instruction by instruction, see raw.h */
+/* Programs of instructions, see raw.h */
 #include <bpf/btf.h>
 
 #include "streams_test.h"
@@ -18,7 +18,7 @@ struct bpf_insn raw_kfunc_call(const char *name)
 			    id > 0 ? id : 0);
 }
 
-/* Returns the fd of types that have nothing but the texts, and where those are */
+/* Return: fd of a BTF that only has the strings, and their offsets. */
 static int load_line(const struct raw_line *line, struct bpf_line_info *info)
 {
 	struct btf *btf = btf__new_empty();

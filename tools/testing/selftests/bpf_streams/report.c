@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Takes the kernel's reports of runtime errors apart, see report.h */
+/* Parse the kernel's reports of run-time errors, see report.h */
 #include <regex.h>
 
 #include "../kselftest.h"
 #include "report.h"
 
-/* A line each, all of it */
+/* Patterns of whole lines */
 struct pattern {
 	const char *text;
 	bool compiled;
@@ -44,7 +44,7 @@ static struct pattern frame_line = {
 	.text = "^([^ +]+)\\+0x[0-9a-f]+/0x[0-9a-f]+( \\[[^ ]+\\])?$"
 };
 
-/* Code that the kernel has made at run time */
+/* Code that the kernel has generated at run time */
 static struct pattern nameless_line = {
 	.text = "^(0x[0-9a-f]{8,16})$"
 };
@@ -59,7 +59,7 @@ static struct pattern bpf_symbol = {
 
 #define MAX_PARTS	4
 
-/* What matched the parentheses of a pattern */
+/* The matches of the parentheses of a pattern */
 struct match {
 	char parts[MAX_PARTS][1200];
 };
@@ -125,7 +125,7 @@ static void add_frame(struct report *r, const char *symbol)
 	copy(f->symbol, sizeof(f->symbol), f->is_bpf ? m.parts[0] : symbol);
 }
 
-/* Belongs under a BPF frame, once */
+/* Expected below a BPF frame, once */
 static bool add_source(struct report *r, const struct match *m)
 {
 	struct frame *f = r->frames + r->nr_frames - 1;
@@ -138,7 +138,7 @@ static bool add_source(struct report *r, const struct match *m)
 	return true;
 }
 
-/* The lines of the locks. The line read last is the one that follows them. */
+/* Parse the lines of the locks. The current line is the one after them then. */
 static bool parse_locks(struct lines *l, struct report *r)
 {
 	struct match m;
@@ -284,7 +284,7 @@ bool bpf_frame_is(const struct report *r, int n, const char *function,
 	if (f && !strcmp(f->symbol, function) && !strcmp(f->source, source) &&
 	    !strcmp(f->file, file) && f->line == line)
 		return true;
-	/* Other kernels show the line before, or those of other functions */
+	/* Other kernels show the previous line, or those of other functions */
 	if (f && !strcmp(f->symbol, function) && !ours())
 		return true;
 	ksft_print_msg("BPF frame %d is %s: '%s' @ %s:%d\n", n,

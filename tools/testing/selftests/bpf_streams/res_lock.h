@@ -3,19 +3,19 @@
 #ifndef RES_LOCK_H
 #define RES_LOCK_H
 
-/* Locks that a program can take at once here, and programs that do so in turn */
+/* Locks that a program can take at once here, and number of such programs */
 #define DEEP		40
 #define NR_DEEP		4
 
 #define NR_LOCKS	(DEEP * NR_DEEP)
 
-/* Beyond that number they are counted but not listed */
+/* Beyond this number locks are counted but not listed */
 #define NR_LISTED	31
 
-/* So many locks at most can a CPU hold */
+/* Maximum number of locks that a CPU can hold */
 #define MAX_HELD_AT_ALL	128
 
-/* The lock is neither first nor last, to see that the rest is left as it is */
+/* The lock is neither first nor last, to check that the rest is unchanged */
 struct locked {
 #ifdef __bpf__
 	__u64 before;
@@ -35,13 +35,14 @@ struct locked {
 #define NR_ACTORS	3
 
 /*
- * What a program is to do: wait for its cue, take the first lock, meet another,
- * take the second lock and release it, see somebody off, release the first lock.
+ * The actions of a program: wait for its cue, take the first lock, meet another program,
+ * take the second lock and release it, wait until another program is done, release the
+ * first lock.
  */
 struct actor {
 	/* in: numbers of locks and of other actors */
 	int first, second;
-	int cue;	/* begins when that one has met */
+	int cue;	/* begins when that one has met its partner */
 	int meets;	/* takes the second lock when that one holds the first */
 	int sees_off;	/* keeps the first lock until that one is done */
 	int irqsave;

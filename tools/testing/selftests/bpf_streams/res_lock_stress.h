@@ -6,7 +6,7 @@
 #define STRESS_LOCKS	8	/* a power of 2 */
 #define STRESS_CPUS	64
 
-/* Locks that were not to be had, why */
+/* Number of failures, by error */
 struct stress_errors {
 	unsigned long long deadlocks;
 	unsigned long long timeouts;

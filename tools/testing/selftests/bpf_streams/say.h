@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the program 'say' (progs/say.bpf.c) is asked to print, and what became
- * of it. Shared by the BPF program and the tests.
+ * Request to the program 'say' (progs/say.bpf.c) and its results. Shared by the BPF program
+ * and the tests.
  */
 #ifndef SAY_H
 #define SAY_H
@@ -17,10 +17,10 @@ enum say_kind {
 	SAY_LINE,	/* "<writer> <seq> <0 to 199 bytes of text>\n" */
 	SAY_64,		/* the sequence number in 64, 512, ... bytes */
 	SAY_512,
-	SAY_1023,	/* the longest that fits the kernel's buffer */
-	SAY_1024,	/* and the shortest that doesn't */
+	SAY_1023,	/* the longest text that fits the kernel's buffer */
+	SAY_1024,	/* the shortest text that doesn't */
 	SAY_EMPTY,
-	SAY_STACK,	/* a stack dump; -EOPNOTSUPP where the kernel has none */
+	SAY_STACK,	/* a stack dump; -EOPNOTSUPP if not supported */
 };
 
 /* The number of text bytes in line 'seq' of 'writer' */
@@ -32,15 +32,15 @@ struct say_args {
 	unsigned int stream;
 	unsigned int kind;
 	unsigned int writer;
-	unsigned int count;		/* how many messages to print */
-	unsigned int until_error;	/* stop at the first that is refused */
+	unsigned int count;		/* number of messages to print */
+	unsigned int until_error;	/* stop at the first refused message */
 	unsigned int reserved;
 	/* in: number of the first one, out: number after the last accepted */
 	unsigned long long seq;
 	/* out */
 	unsigned int accepted;
 	unsigned int refused;
-	int error;			/* of the last that was refused */
+	int error;			/* of the last refused message */
 	int other_errors;		/* refusals that differ from 'error' */
 };
 

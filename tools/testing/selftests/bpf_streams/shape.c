@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Composes programs and knows what they compute, see shape.h */
+/* Compose programs and compute their expected results, see shape.h */
 #include <sys/mman.h>
 #include <bpf/btf.h>
 
@@ -9,13 +9,13 @@
 #define CONSTANT	0x55
 #define MARK		0x1357
 
-/* What each function has on its stack */
+/* The stack of each function */
 #define SCRATCH		(-8)
 #define ARGUMENT	(-16)
 #define RESTARTED	(-24)
 #define MIN_STACK	32
 
-/* Of the elements of the map that is walked, whose first one has the timer */
+/* Elements of the map that is iterated; the first one has the timer */
 #define ELEMS		2
 #define WQ_OFF		16
 #define ELEM_OFF	32
@@ -45,7 +45,7 @@ const char *const role_names[] = {
 	[ROLE_EXCEPTION] = "exception",
 };
 
-/* From where callbacks can load the constant, and who gets a number in R1 */
+/* Callbacks that can load the constant, and those that get a number in R1 */
 static const struct {
 	int load_reg;
 	int load_off;
@@ -120,7 +120,7 @@ static void emit_helper(struct shape *s, int func)
 	emit(s, BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, func));
 }
 
-/* Looking a name up takes long */
+/* Cached, as looking up a name takes long */
 static void emit_kfunc(struct shape *s, const char *name)
 {
 	static struct {
@@ -214,8 +214,8 @@ static void emit_key(struct shape *s, int reg, int off)
 }
 
 /*
- * A loop, which begins with may_goto and needs no register to be set: it counts in a
- * cell that is 0 before and after. R1 is kept.
+ * A loop that begins with may_goto and does not depend on registers: it counts in a cell
+ * that is 0 before and after. R1 is preserved.
  */
 static void emit_loop(struct shape *s)
 {
@@ -343,7 +343,7 @@ static void emit_wq_start(struct shape *s)
 	emit_kfunc(s, "bpf_wq_start");
 }
 
-/* One that refers to itself starts itself once more */
+/* A function that refers to itself starts itself again */
 static int async_times(const struct func *f)
 {
 	return f->items[0]->flags & K_SELF ? 2 : 1;
@@ -425,7 +425,7 @@ static void emit_add_node(struct shape *s, int func)
 	emit_helper(s, BPF_FUNC_spin_unlock);
 }
 
-/* The first has nothing to be compared with */
+/* The first node is not compared */
 static void invoke_less(struct shape *s, int func)
 {
 	emit_add_node(s, func);
@@ -484,7 +484,7 @@ static void load(struct shape *s, int reg, int off)
 	emit(s, BPF_LDX_MEM(BPF_DW, BPF_REG_0, reg, off));
 }
 
-/* R0 becomes the value unless it is 0, which the function never returns */
+/* R0 becomes the value unless it is 0, which the function does not return */
 static void set_if_not_zero(struct shape *s, int value)
 {
 	int zero = emit_jump(s, BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
@@ -493,7 +493,7 @@ static void set_if_not_zero(struct shape *s, int value)
 	land(s, zero);
 }
 
-/* And this unless it is not 0, which would be an error */
+/* R0 becomes the value if it is 0; other values are errors */
 static void set_if_zero(struct shape *s, int value)
 {
 	int error = emit_jump(s, BPF_JMP_IMM(BPF_JNE, BPF_REG_0, 0, 0));
@@ -588,7 +588,7 @@ static void emit_nop(struct shape *s, int other)
 	set(s, 7);
 }
 
-/* Forward, and back to what it has skipped */
+/* Jumps forward, and back to the skipped instruction */
 static void emit_ja(struct shape *s, int other)
 {
 	int there, out;
@@ -662,7 +662,7 @@ static void emit_func_ref(struct shape *s, int other)
 	set(s, 16);
 }
 
-/* Removed as dead, if nobody calls it */
+/* Removed as dead if it is not called */
 static void emit_address(struct shape *s, int other)
 {
 	emit_func(s, BPF_REG_2, other);
@@ -834,7 +834,7 @@ static void args_tail_call(struct shape *s, int other)
 	emit(s, BPF_MOV64_IMM(BPF_REG_3, 0));
 }
 
-/* There is no program to go to */
+/* The map has no program */
 static void emit_tail_call(struct shape *s, int other)
 {
 	emit_helper(s, BPF_FUNC_tail_call);
@@ -902,7 +902,7 @@ static void args_arena(struct shape *s, int other)
 	emit_u64(s, BPF_REG_1, (unsigned long)s->env->arena);
 }
 
-/* What makes the arena that of the program */
+/* Associates the arena with the program */
 static void use_arena(struct shape *s)
 {
 	emit_map(s, BPF_REG_2, s->env->arena_fd);
@@ -959,7 +959,7 @@ static void emit_skb_byte(struct shape *s, int other)
 	load_skb(s, BPF_B, offsetof(struct __sk_buff, len));
 }
 
-/* By way of the device, which is lo */
+/* Through the device, which is lo */
 static void emit_skb_ifindex(struct shape *s, int other)
 {
 	load_skb(s, BPF_W, offsetof(struct __sk_buff, ifindex));
@@ -1083,7 +1083,7 @@ bool kind_fits(const struct kind *kind, enum func_role role, bool may_goto, bool
 		return role_args[role].scalar;
 	if (role == ROLE_STATIC)
 		return true;
-	/* These arguments are gone when it jumps back */
+	/* These arguments are overwritten when it jumps back */
 	if (flags & K_LOAD)
 		return role_args[role].load_reg && (!back || role == ROLE_MAIN);
 	if (flags & K_KEY)
@@ -1113,14 +1113,14 @@ bool kind_may_call(const struct kind *kind, const struct func *callee)
 		return true;
 	if (callee->items[0]->args)
 		return false;
-	/* A callback has to return something */
+	/* A callback has to return a value */
 	return kind->flags & K_DIRECT ||
 	       (callee->role != ROLE_GLOBAL && !(callee->items[0]->flags & K_ENDS));
 }
 
 /* --- functions --- */
 
-/* For the first instruction to find it again */
+/* Saved for the first instruction */
 static void emit_kept_context(struct shape *s)
 {
 	if (!s->current && (current(s)->items[0]->flags & (K_KEEPS_R1 | K_LOAD)))
@@ -1148,10 +1148,10 @@ static void emit_back(struct shape *s)
 	emit(s, BPF_ST_MEM(BPF_DW, BPF_REG_1, 0, 0));
 }
 
-/* What is at RESTARTED at the second time; the verifier knows no more at the first */
+/* Value of RESTARTED in the second pass; unknown to the verifier in the first */
 #define MAGIC	0x5bd1e995a7b3c2d1ULL
 
-/* A loop that ends when its function has been here before */
+/* A loop that ends if its function was called before */
 static void emit_restart(struct shape *s)
 {
 	int left = FUNC_CELL(left, s->current), restarted, end, loop;
@@ -1184,7 +1184,7 @@ static int stack_mark(struct shape *s)
 	return -(current(s)->stack ?: MIN_STACK);
 }
 
-/* What other functions must not change */
+/* Registers that other functions must not change */
 static void emit_marks(struct shape *s)
 {
 	emit(s, BPF_ST_MEM(BPF_DW, BPF_REG_10, stack_mark(s), MARK + s->current));
@@ -1192,7 +1192,7 @@ static void emit_marks(struct shape *s)
 	emit(s, BPF_MOV64_IMM(BPF_REG_9, MARK + s->current));
 }
 
-/* Adds nothing if they are what they were */
+/* Adds 0 if they are unchanged */
 static void emit_check_marks(struct shape *s)
 {
 	load(s, BPF_REG_10, stack_mark(s));
@@ -1277,7 +1277,7 @@ void shape_compose(struct shape *s)
 	}
 }
 
-/* --- what they compute --- */
+/* --- expected results --- */
 
 static void expect_calls(struct shape *s, int func, __u64 times, bool timeout)
 {
@@ -1435,7 +1435,7 @@ int shape_run(const struct shape *s, int fd, bool timeout)
 	return opts.retval;
 }
 
-/* All others begin with "mov" and do nothing but count */
+/* All others begin with "mov" and only count */
 static bool is_special(const struct func *f)
 {
 	return f->may_goto || f->back || f->filler || f->stack || f->nr_items > 1 ||
@@ -1521,7 +1521,7 @@ static void add_func_types(struct btf *btf, int long_id)
 	btf__add_func(btf, "main", BTF_FUNC_GLOBAL, main_proto);
 	id = btf__add_func(btf, "main_catches", BTF_FUNC_GLOBAL, main_proto);
 	btf__add_decl_tag(btf, "exception_callback:global_of_one3", id, -1);
-	/* As many arguments as callbacks have, for tracing to pass them on */
+	/* As many arguments as callbacks have, so that tracing passes them on */
 	add_funcs(btf, "static", BTF_FUNC_STATIC, add_proto(btf, long_id, 5));
 	add_funcs(btf, "global", BTF_FUNC_GLOBAL, add_proto(btf, long_id, 0));
 	add_funcs(btf, "global_of_one", BTF_FUNC_GLOBAL, add_proto(btf, long_id, 1));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the tests of BPF streams share: load and run programs, read streams and
- * counters, look at the kernel's memory and log.
+ * Shared by the tests of BPF streams: loading and running programs, reading streams and
+ * counters, checking the kernel's memory and log
  */
 #ifndef STREAMS_TEST_H
 #define STREAMS_TEST_H
@@ -24,8 +24,8 @@
 #include "say.skel.h"
 
 /*
- * The harness would end a test after 30 s. That's for tests that hang; emulated
- * machines and kernels with debugging are just slow.
+ * The harness ends a test after 30 s to detect hangs, but emulated machines and kernels
+ * with debugging are slow.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 900
@@ -37,8 +37,8 @@
 #define CAP_BPF		39
 #endif
 
-#define CAPACITY	(4L << 20)	/* bytes of text unread in a stream */
-#define OTHER_CAPACITY	100000L	/* of kernels without this series */
+#define CAPACITY	(4L << 20)	/* unread text of a stream, in bytes */
+#define OTHER_CAPACITY	100000L	/* on kernels without this series */
 #define KIB		1024L
 #define MIB		(1024L * 1024)
 
@@ -76,7 +76,7 @@ struct stream_stats {
 	unsigned long long dropped_msgs;
 };
 
-/* Set by one thread, seen by others */
+/* Set by one thread, read by others */
 struct flag {
 	int set;
 };
@@ -104,38 +104,38 @@ void text_free(struct text *t);
 
 /* Bytes copied, or a negative error */
 long stream_read(int prog_fd, __u32 stream_id, void *buf, size_t len);
-/* Everything unread is appended to 't', by reads of 'chunk' bytes */
+/* Append all unread text to 't', with reads of 'chunk' bytes. */
 long stream_drain(int prog_fd, __u32 stream_id, size_t chunk, struct text *t);
-/* The same for those who don't look at the text: its length */
+/* The same without the text. Return: its length. */
 long stream_discard(int prog_fd, __u32 stream_id);
 /* A descriptor of the stream, or a negative error */
 int stream_open(int prog_fd, __u32 stream_id, __u32 flags);
 int stream_stats(int prog_fd, __u32 stream_id, struct stream_stats *st);
-/* Takes the text off the stream: is it that? */
+/* Read the stream and compare the text. */
 bool stream_is(const struct bpf_program *prog, __u32 stream, const char *want);
-/* What the test has not taken went to the wrong program: is there any? */
+/* Test if there is unread text, which went to the wrong program. */
 bool others_are_empty(const struct bpf_object *obj);
 
 /* A loaded say.bpf.c and the fd of its program */
 struct say_bpf *say_load(int *prog_fd);
-/* Run it: 0 if the program ran, whatever became of its messages */
+/* Run it. Return: 0 if the program ran, regardless of its messages. */
 int say(int prog_fd, struct say_args *args);
-/* The same until all messages are accepted, or one isn't for want of room */
+/* Retry until all messages are accepted, or the stream is full. */
 int say_until_full(int prog_fd, struct say_args *args);
-/* 'count' messages, all of which must be accepted: 0, or an error */
+/* Print 'count' messages, which must all be accepted. Return: 0 or an error. */
 int say_all(int prog_fd, __u32 stream, enum say_kind kind, __u32 count,
 	    __u64 *seq);
-/* One message of 'len' bytes (less than SAY_TEXT_SIZE), its error */
+/* Print one message of 'len' bytes (less than SAY_TEXT_SIZE). Return: its error. */
 int say_bytes(struct say_bpf *skel, __u32 stream, size_t len);
 int run_prog(int prog_fd, void *ctx, size_t ctx_size);
-/* Runs a "syscall" or "tc" program: what that returned, or a negative error */
+/* Run a "syscall" or "tc" program. Return: its result or a negative error. */
 int run(const struct bpf_program *prog);
 
-/* Has the kernel what only this series has (and later kernels don't)? */
+/* Test for features of this series that other kernels don't have. */
 bool ours(void);
 bool is_rt(void);
 bool is_smp(void);
-/* Can a page be had where interrupts are disabled? */
+/* Test if pages can be allocated with interrupts disabled. */
 bool has_pages_with_irqs_off(void);
 bool kernel_has_func(const char *name);
 bool kernel_has_tracepoint(const char *name);
@@ -143,35 +143,35 @@ __u32 prog_id(int prog_fd);
 bool prog_id_exists(__u32 id);
 bool map_id_exists(__u32 id);
 
-/* Bytes of free memory, pages that the CPUs have at hand included */
+/* Free memory in bytes, including the per-CPU lists */
 long free_memory(void);
-/* The same, once freed programs and what they had have given theirs back */
+/* The same, after the memory of freed programs was freed */
 long settled_memory(void);
-/* KASAN keeps some of what is freed, to notice who uses it still: is it not there? */
+/* Test that KASAN's quarantine is not enabled. */
 bool memory_is_exact(void);
-/* Has free memory come back to 'before' but for 'slack'? Waits for it. */
+/* Wait until free memory is 'before' again, except for 'slack'. */
 bool memory_is_back(long before, long slack);
 /*
- * Bytes that the streams' files in the kernel have allocated and not freed, pages and
- * objects alike; -ENOENT if the kernel does not count them (CONFIG_MEM_ALLOC_PROFILING)
+ * Memory in bytes that the kernel's files for streams have allocated and not freed, pages
+ * and objects; -ENOENT without CONFIG_MEM_ALLOC_PROFILING
  */
 long streams_allocated(void);
-/* Have they freed what they got since 'before' was counted? Waits for it. */
+/* Wait until the allocated memory is 'before' again. */
 bool streams_are_freed(long before);
 
-/* New lines of the kernel log that tell of a bug: how many, the first in 'line' */
+/* Return: number of new lines of the log that report a bug; the first in 'line'. */
 int kmsg_open(void);
 int kmsg_bugs(int fd, char *line, size_t size);
 
-/* Does the thread sleep in that system call? */
+/* Test if the thread sleeps in that system call. */
 bool sleeps_in(pid_t tid, long nr);
-/* Runs in a child: what is given up doesn't come back */
+/* Run in a child, as dropped privileges cannot be regained. */
 int keep_only_caps(__u64 caps);
 bool write_file(const char *path, const char *text);
-/* A file with one number. Negative: an error */
+/* Read a file with one number. Return: the number or a negative error. */
 long read_number(const char *path);
 bool write_number(const char *path, long n);
-/* Does its number? Waits for it. */
+/* Wait for its number. */
 bool falls_below(const char *path, long limit);
 void pin_to_cpu(int cpu);
 int nr_cpus(void);
@@ -179,30 +179,30 @@ __u64 prng(__u64 *state);
 void quiet_libbpf(bool quiet);
 void mount_debugfs(void);
 
-/* NMIs to all CPUs but the first; the log gets their backtraces */
+/* Send NMIs to all CPUs except the first; the log gets their backtraces. */
 bool send_nmis(void);
-/* Which messages of the kernel come out at once. Returns the level before. */
+/* Set the level of messages on the console. Return: the previous level. */
 int set_console_level(int level);
-#define CONSOLE_ERRORS	4	/* these and worse, but no backtraces of NMIs */
+#define CONSOLE_ERRORS	4	/* errors, but no backtraces of NMIs */
 
-/* Skips the whole test file where it can't run */
+/* Skip the whole test file if it can't run */
 void streams_require(void);
 
-/* Wait for something that must happen: the harness ends a test that waits in vain */
+/* Wait for an event; if it does not happen, the harness ends the test */
 #define wait_until(cond)		\
 	do {				\
 		while (!(cond))		\
 			usleep(1000);	\
 	} while (0)
 
-/* 'what' is promised by this series, whatever other kernels do */
+/* 'what' is a feature of this series only */
 #define SKIP_UNLESS_OURS(what)						\
 	do {								\
 		if (!ours())						\
 			SKIP(return, "not promised by this kernel: " what); \
 	} while (0)
 
-/* Other kernels take less text before it is read */
+/* Other kernels hold less unread text */
 #define SKIP_UNLESS_ROOM(bytes)						\
 	do {								\
 		if ((bytes) > OTHER_CAPACITY)				\

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What progs/anywhere.bpf.c has printed, see tally.h */
+/* Check the output of progs/anywhere.bpf.c, see tally.h */
 #include "tally.h"
 
-/* The line is as it was printed, and behind those printed before? */
+/* Test if the line is whole and in order. */
 static bool check_line(struct tally *t)
 {
 	unsigned long long n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What progs/anywhere.bpf.c has printed: every line whole, once and in its order */
+/* Check that each line of progs/anywhere.bpf.c is whole, in order, and read once */
 #ifndef TALLY_H
 #define TALLY_H
 
@@ -11,19 +11,19 @@
 struct tally {
 	unsigned long long lines[NR_CONTEXTS];
 	unsigned long long bytes;
-	/* The least number that may be next: who prints has one CPU, and counts up */
+	/* The minimum of the next number: each writer has one CPU and counts up */
 	unsigned long long next[NR_CONTEXTS][TALLY_CPUS];
-	char line[600];			/* the one that has not all come yet */
+	char line[600];			/* the incomplete line */
 	size_t len;
 	bool bad;
 };
 
-/* What the stream had next. Sets 'bad' if that is not as it was printed. */
+/* Process the next text of the stream. Set 'bad' if it is not as printed. */
 void tally_text(struct tally *t, const char *buf, long len);
 
 /*
- * On PREEMPT_RT no page is to be had there, and who prints nowhere else has none: is it
- * not so?
+ * Test if pages can be allocated in this context. On PREEMPT_RT they cannot, and a program
+ * that only prints there has none.
  */
 bool has_pages(enum context context);
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Accesses to memory that an arena doesn't have: what the program gets, and what
- * is reported.
- */
+/* Accesses to unmapped arena memory: their result, and the reports */
 #include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,11 +13,11 @@
 #define PAGE		4096
 #define PAGES		64
 
-/* Pages of the arena: user space has touched the first, nobody the second */
+/* Pages of the arena: user space has touched the first, but not the second */
 #define MAPPED		(20 * PAGE)
 #define UNMAPPED	(40 * PAGE)
 
-/* The one report of the program is this one, of this address */
+/* The program has this one report, with this address */
 static bool faulted(int fd, struct report *r, const char *access, __u64 address)
 {
 	char want[128];
@@ -84,7 +81,7 @@ TEST_F(arena, load_in_main_program)
 	EXPECT_EQ(0, self->bss->value);
 	ASSERT_TRUE(faulted(bpf_program__fd(prog), &self->r, "READ", self->unmapped));
 	EXPECT_EQ(getpid(), self->r.pid);
-	/* The fault itself is not shown: the first frame is where it happened */
+	/* The exception itself is not shown: the first frame is that of the access */
 	EXPECT_TRUE(first_frame_is(&self->r, "load"));
 	EXPECT_TRUE(bpf_frame_is(&self->r, 0, "load", "value = *p;", FILE_NAME,
 				 self->bss->load_line));
@@ -185,16 +182,16 @@ TEST_F(arena, load_in_timer_callback)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* The instruction that faults is found as long as it can run */
+/* The exception table entry is found as long as the program can run */
 TEST_F(arena, faults_while_the_program_is_unloaded)
 {
 	struct bpf_program *prog = self->skel->progs.long_timer;
 
-	/* That is, others panic */
+	/* Other kernels panic */
 	SKIP_UNLESS_OURS("programs may fault while they are unloaded");
 	if (nr_cpus() < 2)
 		SKIP(return, "needs two CPUs");
-	/* Not before we have left that CPU */
+	/* Not before this task has left that CPU */
 	self->bss->timer_delay = 300 * 1000 * 1000;
 	pin_to_cpu(0);
 	ASSERT_EQ(0, run(prog));
@@ -211,7 +208,7 @@ TEST_F(arena, faults_while_the_program_is_unloaded)
 	ASSERT_EQ(0, run(self->skel->progs.load));
 }
 
-/* A kernel address that leads nowhere; the program has an arena all the same */
+/* An unmapped kernel address outside the arena */
 TEST_F(arena, fault_elsewhere_is_not_reported)
 {
 	if (!kernel_has_func("bpf_rdonly_cast"))
@@ -282,7 +279,7 @@ TEST_F(arena, faults_on_several_cpus_do_not_interleave)
 	EXPECT_LT(200, reports);
 }
 
-/* By test runs, in which the address is the argument */
+/* With test runs, which pass the address as the argument */
 static void *fault_thread(void *arg)
 {
 	struct runner *r = arg;
@@ -319,7 +316,7 @@ TEST(arena_faults_in_nmi)
 	if (!link)
 		SKIP(return, "no tracepoint nmi_handler");
 
-	/* NMIs hit the other CPU in the middle of faults and reports */
+	/* NMIs interrupt faults and reports on the other CPU */
 	r.prog = prog;
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, fault_thread, &r));
 	level = set_console_level(CONSOLE_ERRORS);
@@ -346,7 +343,7 @@ TEST(arena_faults_in_nmi)
 	arena_bpf__destroy(skel);
 }
 
-#define FILLER_LEN	63	/* of what the program prints before it faults */
+#define FILLER_LEN	63	/* of the text that the program prints before it faults */
 
 FIXTURE(flood)
 {
@@ -396,13 +393,13 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 	int i, reports;
 	__u64 seq = 0;
 
-	/* The stream is nearly full in the first run */
+	/* The stream is almost full in the first run */
 	self->skel->bss->filler = (CAPACITY - 100000) / FILLER_LEN;
 	self->skel->data->loops = 100;
 	pin_to_cpu(0);
 	ASSERT_EQ(0, pthread_create(&self->runner.thread, NULL, run_thread, &self->runner));
 
-	/* While the one is refused, the other has every one of its messages read */
+	/* Messages of one program are refused, and all messages of the other are read */
 	do {
 		ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
 		usleep(1000);
@@ -416,7 +413,7 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 	ASSERT_EQ(0, pthread_join(self->runner.thread, NULL));
 	EXPECT_EQ(0, self->runner.error);
 
-	/* In the one's stream whole reports follow the filler, up to its capacity */
+	/* In its stream whole reports follow the filler, up to the capacity */
 	ASSERT_EQ(0, stream_stats(self->fd, STDERR, &st));
 	EXPECT_LT(0, st.dropped_msgs);
 	ASSERT_EQ(0, stream_drain(self->fd, STDERR, 65536, &t));
@@ -430,21 +427,21 @@ TEST_F(flood, of_reports_is_refused_and_others_print)
 	TH_LOG("%d reports, %llu messages dropped", i, st.dropped_msgs);
 	EXPECT_LT(10, i);
 	EXPECT_LT(CAPACITY - 5000, t.len);
-	/* None of them needed its newline. */
+	/* No newline was inserted before any of them. */
 	EXPECT_EQ(st.unread_bytes, t.len + i);
 
-	/* Read, it takes reports again */
+	/* After it was read, it accepts reports again */
 	ASSERT_EQ(0, run(self->skel->progs.fill));
 	reports = reports_read(self->fd, &r);
 	EXPECT_GE(self->skel->data->loops, reports);
-	/* One may have found the page allocator's locks taken */
+	/* One may have failed because the page allocator's locks were held */
 	EXPECT_LE(self->skel->data->loops - 1, reports);
 	text_free(&t);
 }
 
 /*
- * Every form of access by every register. The programs consist of the access and
- * what it takes to know all registers before and after.
+ * Each form of access with each register. The programs consist of the access and of
+ * instructions that set all registers before and save them afterwards.
  */
 struct access_ctx {
 	__u64 address;
@@ -455,7 +452,7 @@ struct form {
 	const char *name;
 	__u8 class;
 	__u8 size;
-	int op;			/* of atomics, else 0 */
+	int op;			/* of atomic operations, else 0 */
 };
 
 static const struct form forms[] = {
@@ -491,7 +488,7 @@ static const struct form forms[] = {
 #define REG_SLOT(i)	((short)(-16 - 8 * (i)))
 #define REG_CTX(i)	((short)offsetof(struct access_ctx, regs[i]))
 
-/* The class is BPF_ATOMIC for the sake of the table: no class has that number */
+/* BPF_ATOMIC is used as a class here, as no class has that number */
 static struct bpf_insn form_insn(const struct form *f, int addr, int val, short off)
 {
 	switch (f->class) {
@@ -505,7 +502,7 @@ static struct bpf_insn form_insn(const struct form *f, int addr, int val, short 
 	return BPF_ATOMIC_OP(f->size, f->op, addr, val, off);
 }
 
-/* The register that gets what was in memory, -1 if none does */
+/* The register that gets the old value in memory, or -1 */
 static int fetched_reg(const struct form *f, int val)
 {
 	if (f->op == BPF_CMPXCHG)
@@ -528,7 +525,7 @@ static void emit_const(struct bpf_insn **p, int reg, __u64 value)
 	emit(p, insns[1]);
 }
 
-/* What is in the registers that don't have the address, and in the memory */
+/* Values of memory and of registers other than that of the address */
 static __u64 content(int reg)
 {
 	return 0x8123456789abcdefULL + reg * 0x0101010101010101ULL;
@@ -540,7 +537,7 @@ static int load_access(int arena_fd, const struct form *f, int addr, int val, sh
 	struct bpf_insn insns[100], *p = insns;
 	int i;
 
-	/* A reference to the arena makes it that of the program */
+	/* A reference to the arena associates it with the program */
 	emit(&p, map[0]);
 	emit(&p, map[1]);
 	emit(&p, BPF_STX_MEM(BPF_DW, BPF_REG_10, BPF_REG_1, -8));
@@ -585,7 +582,7 @@ static __u64 size_mask(const struct form *f)
 	return -1;
 }
 
-/* What the access has to write; for cmpxchg if it is to write */
+/* The value that the access has to write, if cmpxchg succeeds */
 static __u64 new_value(const struct form *f, __u64 old, __u64 val)
 {
 	if (f->class == BPF_ST)
@@ -603,7 +600,7 @@ static __u64 new_value(const struct form *f, __u64 old, __u64 val)
 	return val;
 }
 
-/* Does to memory and registers what the access has to */
+/* Apply the expected effect of the access to memory and registers */
 static void do_access(const struct form *f, int val, __u64 *mem, __u64 *regs)
 {
 	__u64 mask = size_mask(f), old = *mem & mask;
@@ -662,7 +659,7 @@ static void expect_regs(struct __test_metadata *const _metadata,
 			TH_LOG("R%d %s", i, what);
 }
 
-/* The access as it ought to be: this shows that the program is what we mean */
+/* The same access to mapped memory, which validates the program */
 static void expect_access(struct __test_metadata *const _metadata, int fd,
 			  const struct form *f, int addr, int val, short off,
 			  __u64 *mem)
@@ -681,7 +678,7 @@ static void expect_access(struct __test_metadata *const _metadata, int fd,
 	EXPECT_EQ(0, stream_discard(fd, STDERR));
 }
 
-/* Nothing came, as the only report has found the page allocator's locks taken */
+/* The only report failed because the page allocator's locks were held */
 static bool report_is_lost(int fd)
 {
 	struct stream_stats st;
@@ -715,7 +712,7 @@ static void expect_fault(struct __test_metadata *const _metadata, int fd,
 
 static const short offsets[] = { 0, 8, -8, 127, -128, 128, 32767, -32768 };
 
-/* With memory that is there, then with memory that isn't */
+/* With mapped memory, then with unmapped memory */
 static void try_access(struct __test_metadata *const _metadata, int arena_fd,
 		       char *base, const struct form *f, int addr, int val)
 {
@@ -737,14 +734,14 @@ TEST_F(access, by_each_register)
 	const struct form *f;
 	int addr, val, tried = 0;
 
-	/* Some have no exception handler for them */
+	/* Some kernels have no exception handler for these */
 	if (variant->class == BPF_ATOMIC)
 		SKIP_UNLESS_OURS("faults of atomics");
 	for (f = forms; f < forms + ARRAY_SIZE(forms); f++) {
 		for (addr = 0; addr < 10 && f->class == variant->class; addr++) {
-			/* The value of ST is not in a register */
+			/* ST has an immediate value */
 			for (val = 0; val < (f->class == BPF_ST ? 1 : 10); val++) {
-				/* The verifier lets no atomic overwrite its address */
+				/* The verifier refuses atomics that overwrite their address */
 				if (f->op && fetched_reg(f, val) == addr)
 					continue;
 				try_access(_metadata, self->arena_fd, self->base,
@@ -769,27 +766,27 @@ TEST_F(access, at_the_edges)
 		short off;
 		__u64 reported;
 	} edges[] = {
-		/* What matters of an address is its lower half: it tells no lies */
+		/* Only the lower half of the pointer is used, and reported correctly */
 		{ (__u32)unmapped, 0, unmapped },
 		{ unmapped + (1ULL << 40), 0, unmapped },
 		{ unmapped ^ 1ULL << 63, 4, unmapped + 4 },
-		/* Nothing added to nothing */
+		/* NULL without an offset */
 		{ 0, 0x10, 0x10 },
 		{ 0, 0, 0 },
 		{ 0, 32767, 32767 },
-		/* The ends of what the lower half reaches */
+		/* The ends of the range of the lower half */
 		{ upper | 0xfffffff0, 0, upper | 0xfffffff0 },
 		{ upper | 0xfffffff0, 32767, (upper | 0xfffffff0) + 32767 },
 		{ upper | 0x10, -32768, (upper | 0x10) - 32768 },
 		{ upper | 1, -1, upper },
-		/* Half of it is there */
+		/* Half of the access is mapped */
 		{ end_of_page - 1, 0, end_of_page - 1 },
 	};
 
 	SKIP_UNLESS_OURS("the address that the program meant");
 	for (f = forms; f < forms + ARRAY_SIZE(forms); f++) {
 		for (i = 0; i < ARRAY_SIZE(edges) && f->class == variant->class; i++) {
-			/* One byte doesn't reach over the edge; a split lock is slow */
+			/* One byte doesn't cross the edge, and split locks are slow */
 			if (edges[i].address == end_of_page - 1 &&
 			    (f->size == BPF_B || f->class == BPF_ATOMIC))
 				continue;

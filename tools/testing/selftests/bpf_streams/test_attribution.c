@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Text goes to the streams of the program that printed it, from wherever */
+/* Text goes to the streams of the program that printed it, in all kinds of functions */
 #include "../kselftest_harness.h"
 #include "streams_test.h"
 #include "attribution.skel.h"

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * bpftool prog tracelog: what is unread, in each form of output; the counters
- * in bpftool prog show.
- */
+/* bpftool prog tracelog without --wait, in each output format; bpftool prog show */
 #include <ctype.h>
 #include <sys/wait.h>
 
@@ -52,12 +49,12 @@ TEST_F(dump, text_of_one_stream_is_untouched)
 	ASSERT_EQ(0, tool_run(&self->tool, "prog tracelog stderr id %u", self->id));
 	OUTPUT_IS("bad\n", "");
 
-	/* It is read now */
+	/* It has been read now */
 	ASSERT_EQ(0, tool_run(&self->tool, "prog tracelog stdout id %u", self->id));
 	OUTPUT_IS("", "");
 }
 
-/* The newline that begins a report is not what makes another incomplete. */
+/* A report is not incomplete because of the newline before another. */
 TEST_F(dump, reports_are_whole_behind_unfinished_lines)
 {
 	const struct text *out = &self->tool.text[OUT];
@@ -107,7 +104,7 @@ static bool is_time(const char *s, size_t len)
 }
 
 #define TIME_LEN	30
-#define FFFD		"\xef\xbf\xbd"	/* U+FFFD, for what is no UTF-8 */
+#define FFFD		"\xef\xbf\xbd"	/* U+FFFD, which replaces invalid UTF-8 */
 
 TEST_F(dump, timestamps_begin_each_line)
 {
@@ -142,7 +139,7 @@ TEST_F(dump, json_is_an_object_for_each_line)
 		{ "\xe2\x82\xac \xf0\x9f\x90\x9d", "\xe2\x82\xac \xf0\x9f\x90\x9d" },
 		{ "\xff-\xc3(-\xc0\x80-\xed\xa0\x80",
 		  FFFD "-" FFFD "(-" FFFD FFFD "-" FFFD FFFD FFFD },
-		/* the last one, with neither its own end nor the line's */
+		/* the last part, which ends neither in a whole character nor in a newline */
 		{ "cut \xe2\x82",		"cut " FFFD FFFD },
 	};
 	char id[16];
@@ -185,7 +182,7 @@ TEST_F(dump, pretty_json_is_valid)
 	EXPECT_TRUE(json_member_is(&self->tool.text[OUT], "message", "only"));
 }
 
-/* There it is a value within one document */
+/* In a batch it is a value in one document */
 TEST_F(dump, json_of_a_batch_is_valid)
 {
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "one\ntwo\n"));
@@ -240,7 +237,7 @@ TEST_F(dump, long_line_is_printed_in_parts)
 	ASSERT_TRUE(json_member(&self->line, "message", &self->value));
 	EXPECT_LE(part - 3, self->value.len);
 	EXPECT_GE(part, self->value.len);
-	/* No character is cut */
+	/* Characters are not split */
 	EXPECT_FALSE(text_has(&self->value, FFFD));
 	i = self->value.len;
 	ASSERT_TRUE(text_next_line(&self->rest, &self->line));
@@ -251,7 +248,7 @@ TEST_F(dump, long_line_is_printed_in_parts)
 	EXPECT_TRUE(json_member_is(&self->line, "message", "next"));
 }
 
-/* As long as a part can be: the end of the line makes no line of its own */
+/* The maximum size of a part: the newline alone is not another line */
 TEST_F(dump, line_that_just_fits_is_one)
 {
 	char chunk[511];
@@ -299,7 +296,7 @@ static bool is_number_line(const struct text *line, int n)
 	return line->len == 1022 && !memcmp(line->data, want, 1022);
 }
 
-/* As those who share it with us may make it */
+/* Another process that shares it may set O_NONBLOCK */
 TEST_F(dump, non_blocking_stdout_loses_nothing)
 {
 	struct stream_stats st = {};
@@ -319,7 +316,7 @@ TEST_F(dump, non_blocking_stdout_loses_nothing)
 		ASSERT_TRUE(is_number_line(&self->line, i));
 	}
 	EXPECT_EQ(0, self->rest.len);
-	/* What was tried again for memory is told there */
+	/* Retries for lack of memory are reported there */
 	EXPECT_EQ(!st.dropped_msgs, !self->tool.text[ERR].len);
 }
 
@@ -425,7 +422,7 @@ FIXTURE_TEARDOWN(several)
 	hello_bpf__destroy(self->hello);
 }
 
-/* Others may have printed: what each line must be is known for ours only */
+/* Other programs may have printed, too; check the lines of ours */
 #define OUTPUT_HAS(which, id, line)						\
 	do {									\
 		char _want[128];						\
@@ -461,7 +458,7 @@ TEST_F(several, terminal_gets_colours)
 	EXPECT_TRUE(text_has(&self->tool.text[OUT], want));
 	tool_free(&self->tool);
 
-	/* Also for the other stream, unless one doesn't like that */
+	/* Also for the other stream, unless that is a device that behaves differently */
 	self->tool.terminal = true;
 	self->tool.before = "export NO_COLOR=1;";
 	ASSERT_EQ(0, tool_run(&self->tool, "prog tracelog stderr"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpftool prog tracelog journal, with this test in the place of systemd-journald:
- * not where there is one.
+ * bpftool prog tracelog journal. This test takes the place of systemd-journald, so it is
+ * skipped if that is running.
  */
 #include <signal.h>
 #include <sys/socket.h>
@@ -54,7 +54,7 @@ static bool add_file(int fd, struct text *entry)
 	return !n;
 }
 
-/* Waits for an entry; did it come in a file? */
+/* Wait for an entry. Return: true if it came in a file. */
 static bool journal_receive(int fd, struct text *entry, bool *by_file)
 {
 	static char buf[1 << 20];
@@ -89,7 +89,7 @@ static bool journal_receive(int fd, struct text *entry, bool *by_file)
 	return ok;
 }
 
-/* Each field is a line KEY=value: is there that one? */
+/* Test for a field, which is a line KEY=value. */
 static bool has_field(const struct text *entry, const char *field)
 {
 	struct text rest = *entry, line;
@@ -213,7 +213,7 @@ TEST_F(journal, what_is_too_large_comes_in_a_sealed_file)
 	EXPECT_FIELD("MESSAGE=short");
 }
 
-/* It queues few messages; nothing is lost if it is slow */
+/* It queues few messages, and nothing is lost if it is slow */
 TEST_F(journal, slow_journal_gets_all)
 {
 	char want[128];
@@ -247,7 +247,7 @@ TEST_F(journal, journal_may_be_started_anew)
 	EXPECT_EQ(0, tool_end(&self->tool));
 }
 
-/* Whose queue is full: it takes no more messages */
+/* Its queue is full, so it accepts no more messages */
 TEST_F(journal, signal_ends_it_even_if_the_journal_is_stuck)
 {
 	struct stream_stats st;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpftool prog tracelog into standard outputs of all kinds: text arrives whole and
- * in order, and what does not arrive is told.
+ * bpftool prog tracelog with all kinds of standard output: text arrives whole and in
+ * order, and lost text is reported.
  */
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -85,7 +85,7 @@ TEST_F(output, full_disk_ends_waiting)
 			     "can't write to standard output: No space left on device (lost "));
 }
 
-/* As ulimit -f has it, in blocks of 512 bytes: the signal does not kill */
+/* Like ulimit -f, in blocks of 512 bytes: the signal does not kill bpftool */
 TEST_F(output, limit_of_file_size_is_an_error)
 {
 	struct stat st;
@@ -100,7 +100,7 @@ TEST_F(output, limit_of_file_size_is_an_error)
 	EXPECT_TRUE(text_has(&self->tool.text[ERR], want));
 }
 
-/* What others append meanwhile stays, too */
+/* Text that others append meanwhile is kept */
 TEST_F(output, file_is_appended_to)
 {
 	int fd = open(OUT_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -136,11 +136,11 @@ TEST_F(output, it_must_be_open_for_writing)
 		EXPECT_TRUE(text_is(&self->tool.text[OUT], ""));
 		tool_free(&self->tool);
 	}
-	/* For whoever has one */
+	/* Uses a file that the test leaves open */
 	EXPECT_TRUE(stream_is(self->skel->progs.say, STDOUT, "line\n"));
 }
 
-/* No file of ours is taken for it */
+/* Files that bpftool opens do not replace it */
 TEST_F(output, standard_error_is_not_needed_for_one_stream)
 {
 	ASSERT_EQ(0, say_string(self->skel, STDERR, "line\n"));
@@ -175,7 +175,7 @@ TEST_F(output, socket_loses_nothing)
 	EXPECT_EQ(0, rest.len);
 }
 
-/* Of a socket that takes less at a time than what is there, each message is whole lines */
+/* If a socket limits the size of messages, each has whole lines */
 TEST_F(output, socket_of_messages_gets_lines)
 {
 	struct text rest, line;
@@ -209,7 +209,7 @@ TEST_F(output, socket_that_nobody_reads_is_no_error)
 	EXPECT_TRUE(text_has(&self->tool.text[ERR], "standard output: nobody reads it any more\n"));
 }
 
-/* Who receives it may be started anew, and gets what is printed from then on */
+/* The receiver may be restarted, and gets the text from then on */
 TEST_F(output, datagrams_go_on_though_nobody_received_some)
 {
 	struct stream_stats st;
@@ -232,7 +232,7 @@ TEST_F(output, datagrams_go_on_though_nobody_received_some)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
 }
 
-/* As a program has it that plays the user of a terminal */
+/* Like a terminal emulator */
 TEST_F(output, master_of_a_terminal)
 {
 	self->tool.master = true;
@@ -243,7 +243,7 @@ TEST_F(output, master_of_a_terminal)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
 }
 
-/* Whoever looks at the output page by page */
+/* Like a pager */
 TEST_F(output, that_is_stuck_keeps_no_other_program)
 {
 	struct say_bpf *other;
@@ -264,7 +264,7 @@ TEST_F(output, that_is_stuck_keeps_no_other_program)
 	EXPECT_FALSE(text_has(&self->tool.text[OUT], "unread"));
 }
 
-/* How much of the first 'count' bytes has been read from the stream, but not come out */
+/* Part of the first 'count' bytes that was read from the stream but not printed */
 static long in_between(int prog_fd, const struct tool *t, long count)
 {
 	struct stream_stats st;
@@ -293,7 +293,7 @@ TEST_F(output, what_nobody_reads_is_told)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], want));
 }
 
-/* It dies of the signal, but first it tells */
+/* It reports the loss before it is terminated by the signal */
 TEST_F(output, what_is_stuck_at_a_signal_is_told)
 {
 	char want[128];
@@ -344,7 +344,7 @@ FIXTURE_TEARDOWN(terminal)
 	say_bpf__destroy(self->skel);
 }
 
-/* As if ^S had been typed */
+/* As by typing ^S */
 static bool stop_terminal(int tty, struct say_bpf *skel, int prog_fd)
 {
 	struct stream_stats st;
@@ -380,7 +380,7 @@ TEST_F(terminal, that_is_stopped_does_not_keep_it)
 			     "lost 5 bytes to standard output: interrupted while "));
 }
 
-/* Records of the kernel's log as they are read from /dev/kmsg */
+/* Records of the kernel's log, read from /dev/kmsg */
 struct record {
 	int priority;
 	struct text text;
@@ -391,7 +391,7 @@ FIXTURE(kmsg)
 	struct say_bpf *skel;
 	struct tool tool;
 	struct record record;
-	struct text text;	/* what several have */
+	struct text text;	/* common to several tests */
 	struct text want, value;
 	int kmsg;
 	__u32 id;
@@ -428,7 +428,7 @@ FIXTURE_TEARDOWN(kmsg)
 	say_bpf__destroy(self->skel);
 }
 
-/* Bytes that are not printable come as \xNN */
+/* Bytes that are not printable are \xNN */
 static void unescape(struct text *t, const char *s, const char *end)
 {
 	unsigned int c;
@@ -443,7 +443,7 @@ static void unescape(struct text *t, const char *s, const char *end)
 	}
 }
 
-/* The next one of bpftool: the kernel's own may come in between */
+/* The next record of bpftool, skipping those of the kernel */
 static bool next_record(int fd, struct record *r)
 {
 	char buf[8192], *text, *end;
@@ -507,7 +507,7 @@ TEST_F(kmsg, waiting_ends_as_with_others)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
 }
 
-/* Appends "ID say stdout: TEXT" of a record to 'to', but for what is before the text */
+/* Append the text of a record "ID say stdout: TEXT" to 'to' */
 static bool add_labelled(struct text *to, const struct text *record, __u32 id)
 {
 	char label[64];
@@ -520,7 +520,7 @@ static bool add_labelled(struct text *to, const struct text *record, __u32 id)
 	return true;
 }
 
-/* A line of ASCII is as long as a record can be, if it is longer */
+/* A longer line of ASCII fills a record */
 TEST_F(kmsg, long_line_is_split)
 {
 	char chunk[511];
@@ -547,7 +547,7 @@ TEST_F(kmsg, long_line_is_split)
 	EXPECT_EQ(0, memcmp(self->want.data, self->text.data, self->want.len));
 }
 
-/* Readers get 4 bytes for each that is not ASCII, and 2 KiB at most */
+/* Readers get 4 bytes for each that is not ASCII, and at most 2 KiB */
 TEST_F(kmsg, long_line_is_split_between_characters)
 {
 	int i, parts = 0;
@@ -567,7 +567,7 @@ TEST_F(kmsg, long_line_is_split_between_characters)
 	EXPECT_EQ(0, memcmp(self->want.data, self->text.data, self->want.len));
 }
 
-/* Each part is an object of its own */
+/* Each part is a separate object */
 TEST_F(kmsg, long_line_of_json_is_split)
 {
 	int i;
@@ -586,7 +586,7 @@ TEST_F(kmsg, long_line_of_json_is_split)
 	EXPECT_EQ(0, memcmp(self->want.data, self->text.data, self->want.len));
 }
 
-/* The longest that they become: bytes that are no UTF-8, and what is escaped */
+/* The worst case: invalid UTF-8, and bytes that are escaped */
 TEST_F(kmsg, object_is_a_record_whatever_it_is_made_of)
 {
 	static const char bytes[] = "\xff\\\"\t\x01z";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpftool --wait prog tracelog: prints what programs print until they are gone
- * or it is told to end, all of it and in order.
+ * bpftool --wait prog tracelog: prints all text of programs, in order, until they are
+ * unloaded or bpftool is interrupted.
  */
 #include <poll.h>
 #include <sched.h>
@@ -49,12 +49,12 @@ TEST_F(wait, prints_until_the_program_is_unloaded)
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "before\n"));
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "before\n"));
-	/* What is there is printed, even if it is no line */
+	/* Text is printed even if it is not a whole line */
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "no end"));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "no end"));
 	ASSERT_EQ(0, say_string(self->skel, STDERR, "not this\n"));
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, ", last \xff"));
-	/* bpftool doesn't keep it: else this would wait for ever */
+	/* bpftool doesn't keep it loaded: otherwise this would wait forever */
 	unload(&self->skel);
 	EXPECT_EQ(0, tool_end(&self->tool));
 	EXPECT_TRUE(text_is(&self->tool.text[OUT], "before\nno end, last \xff"));
@@ -62,7 +62,7 @@ TEST_F(wait, prints_until_the_program_is_unloaded)
 	EXPECT_FALSE(prog_id_exists(self->id));
 }
 
-/* Also what comes while the program goes */
+/* Including text that is printed while the program is unloaded */
 TEST_F(wait, prints_all_that_was_unread)
 {
 	struct text want = {};
@@ -122,11 +122,11 @@ TEST_F(wait, needs_a_standard_output)
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "line\n"));
 	EXPECT_LT(0, tool_run(&self->tool, "-w prog tracelog stdout id %u", self->id));
 	EXPECT_TRUE(text_has(&self->tool.text[ERR], "standard output is closed"));
-	/* For whoever has one */
+	/* Uses a file that the test leaves open */
 	EXPECT_TRUE(stream_is(self->skel->progs.say, STDOUT, "line\n"));
 }
 
-/* As nohup has it, and the shell for what it starts in the background */
+/* As nohup does, and the shell for background jobs */
 TEST_F(wait, ignored_signal_does_not_end_it)
 {
 	self->tool.before = "trap '' HUP INT;";
@@ -141,7 +141,7 @@ TEST_F(wait, ignored_signal_does_not_end_it)
 	EXPECT_EQ(0, tool_end(&self->tool));
 }
 
-/* A terminal that has room for a byte does not take a page */
+/* A terminal with room for a byte does not take a page */
 TEST_F(wait, signal_ends_it_even_if_its_terminal_is_stuck)
 {
 	self->tool.terminal = true;
@@ -153,21 +153,21 @@ TEST_F(wait, signal_ends_it_even_if_its_terminal_is_stuck)
 	EXPECT_EQ(0, tool_end(&self->tool));
 }
 
-/* Nobody reads, so it can't get rid of its text */
+/* Nobody reads its output */
 TEST_F(wait, signal_ends_it_even_if_its_output_is_stuck)
 {
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_1023, 1000, NULL));
 	ASSERT_EQ(0, tool_start(&self->tool, "-w prog tracelog stdout id %u", self->id));
 	tool_wait_until_stuck(&self->tool);
 	ASSERT_EQ(0, kill(self->tool.pid, SIGTERM));
-	/* Reading before it is gone would be cheating */
+	/* Do not read before it has exited */
 	tool_wait(&self->tool);
 	EXPECT_EQ(0, tool_end(&self->tool));
 	EXPECT_TRUE(text_has(&self->tool.text[ERR],
 			     " to standard output: interrupted while it took no more\n"));
 }
 
-/* A reader that is slow, but reads, gets all that was taken off the stream */
+/* A slow reader gets all text that was read from the stream */
 TEST_F(wait, signal_does_not_cut_what_is_being_printed)
 {
 	char last[1025];
@@ -184,7 +184,7 @@ TEST_F(wait, signal_does_not_cut_what_is_being_printed)
 		lines += out->data[i] == '\n';
 	ASSERT_LT(0, lines);
 	EXPECT_EQ('\n', out->data[out->len - 1]);
-	/* And the rest is still there for others */
+	/* The rest is still in the stream */
 	EXPECT_LT(0, stream_read(self->fd, STDOUT, last, sizeof(last)));
 }
 
@@ -194,7 +194,7 @@ TEST_F(wait, broken_pipe_ends_it_quietly)
 				self->id));
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "one\n"));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "one\n"));
-	/* Though it has nothing to print, it ends: else its stderr would stay open */
+	/* It exits although it has nothing to print */
 	EXPECT_EQ(0, tool_end(&self->tool));
 	EXPECT_TRUE(text_is(&self->tool.text[OUT], "one\n"));
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], ""));
@@ -211,7 +211,7 @@ TEST_F(wait, broken_pipe_while_printing_ends_it)
 			     " to standard output: nobody reads it any more\n"));
 }
 
-/* Nobody else could read it any more */
+/* The text would be lost */
 TEST_F(wait, signal_does_not_cut_what_a_program_has_left)
 {
 	struct stream_stats st;
@@ -232,7 +232,7 @@ TEST_F(wait, quiet_program_gets_its_part_printed)
 	ASSERT_EQ(0, tool_start(&self->tool, "-jw prog tracelog stdout id %u", self->id));
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "part"));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "\"part\"}\n"));
-	/* That it ends then is no line of its own */
+	/* The end of the program does not add a line */
 	ASSERT_EQ(0, say_string(self->skel, STDOUT, "\nnext\n"));
 	ASSERT_TRUE(tool_says(&self->tool, OUT, "\"next\"}\n"));
 	EXPECT_FALSE(text_has(&self->tool.text[OUT], "\"\"}"));
@@ -246,7 +246,7 @@ TEST_F(wait, what_was_dropped_meanwhile_is_reported)
 	struct stream_stats before, after;
 	char want[128];
 
-	/* That was lost before it began */
+	/* These were lost before it was started */
 	ASSERT_EQ(-E2BIG, say_all(self->fd, STDOUT, SAY_1024, 1, NULL));
 	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &before));
 
@@ -267,7 +267,7 @@ TEST_F(wait, what_was_dropped_meanwhile_is_reported)
 	EXPECT_TRUE(text_is(&self->tool.text[ERR], want));
 }
 
-/* Both have a program at once that prints */
+/* Both programs exist at once and print */
 TEST_F(wait, programs_join_and_leave)
 {
 	struct say_bpf *other;
@@ -299,7 +299,7 @@ TEST_F(wait, programs_join_and_leave)
 	EXPECT_EQ(0, tool_end(&self->tool));
 }
 
-/* Can the kernel tell of programs that are loaded, and may we run before others? */
+/* Test if the kernel announces programs, and if real-time priority is permitted */
 static bool announces_programs(void)
 {
 	struct perf_event_attr attr = {
@@ -321,7 +321,7 @@ static bool announces_programs(void)
 
 #define SHORT_LIVED	60
 
-/* Loads, runs and unloads them one after another, as fast as it can, on the CPUs in turn */
+/* Load, run and unload programs one after another, quickly, on all CPUs in turn */
 static bool run_short_lived(__u32 *id, int cpu, int step)
 {
 	struct say_bpf *skel;
@@ -355,7 +355,7 @@ static int count_short_lived(const struct text *out, const __u32 *id)
 	return count;
 }
 
-/* Each is seen, whichever CPU has loaded it */
+/* Each program is seen, on whatever CPU it is loaded */
 TEST_F(wait, short_lived_programs_are_seen)
 {
 	__u32 id[SHORT_LIVED];
@@ -371,7 +371,7 @@ TEST_F(wait, short_lived_programs_are_seen)
 	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
 }
 
-/* Nor does one CPU have to wait for another */
+/* CPUs do not wait for each other */
 TEST_F(wait, short_lived_programs_of_all_cpus_are_seen)
 {
 	__u32 (*id)[SHORT_LIVED];
@@ -404,7 +404,7 @@ TEST_F(wait, short_lived_programs_of_all_cpus_are_seen)
 	munmap(id, nr * sizeof(*id));
 }
 
-/* Whoever doesn't read what was printed does not keep others from being seen */
+/* A slow reader does not prevent programs from being seen */
 TEST_F(wait, short_lived_programs_are_seen_though_output_is_stuck)
 {
 	__u32 id[SHORT_LIVED];
@@ -420,7 +420,7 @@ TEST_F(wait, short_lived_programs_are_seen_though_output_is_stuck)
 	EXPECT_EQ(SHORT_LIVED, count_short_lived(&self->tool.text[OUT], id));
 }
 
-/* It says so, and goes on with what it has */
+/* It reports that, and continues with the streams it has */
 TEST_F(wait, programs_beyond_its_descriptors_are_told)
 {
 	struct say_bpf *many[40];
@@ -445,7 +445,7 @@ TEST_F(wait, programs_beyond_its_descriptors_are_told)
 
 #define MANY_FOR_64	40
 
-/* Of those that were there when it began, and in JSON */
+/* For programs that were loaded before, and with JSON */
 TEST_F(wait, descriptors_are_left_to_follow_what_fits)
 {
 	static const char * const options[] = { "-w", "-jw" };
@@ -470,7 +470,7 @@ TEST_F(wait, descriptors_are_left_to_follow_what_fits)
 		say_bpf__destroy(many[i]);
 }
 
-/* Its error output is full, and nobody reads that: no program is held, and it ends */
+/* With stderr full and not read, no program is held, and it exits */
 TEST_F(wait, message_that_nobody_reads_keeps_nobody)
 {
 	struct say_bpf *many[MANY_FOR_64];
@@ -497,7 +497,7 @@ TEST_F(wait, message_that_nobody_reads_keeps_nobody)
 	EXPECT_EQ(0, tool_end(&self->tool));
 }
 
-/* Whichever CPU loads the next one, it does not look at all of them once more */
+/* Loading the next program, on any CPU, does not search all of them again */
 TEST_F(wait, programs_that_are_followed_take_no_more_descriptors)
 {
 	struct say_bpf *many[SHORT_LIVED], *last;
@@ -531,7 +531,7 @@ TEST_F(wait, programs_that_are_followed_take_no_more_descriptors)
 		say_bpf__destroy(many[i]);
 }
 
-/* Before its streams were opened, too */
+/* Also before its streams were opened */
 TEST_F(wait, all_that_a_new_program_lost_is_reported)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_512, .count = 10000 };
@@ -564,7 +564,7 @@ TEST_F(wait, all_that_a_new_program_lost_is_reported)
 
 #define PIN	"/sys/fs/bpf/test_bpftool_wait"
 
-/* Whoever may open a pinned program need not be allowed to look for others */
+/* A user who may open a pinned program may not be allowed to look up others */
 TEST_F(wait, signal_does_not_cut_what_is_left_without_privileges)
 {
 	struct pollfd ended = { .events = POLLIN };
@@ -587,7 +587,7 @@ TEST_F(wait, signal_does_not_cut_what_is_left_without_privileges)
 	close(ended.fd);
 }
 
-/* What is not read yet stays in the streams, for the next who reads */
+/* Unread text stays in the streams for the next reader */
 TEST_F(wait, signal_ends_it_before_it_has_read_all_streams)
 {
 	struct say_bpf *many[8];
@@ -613,7 +613,7 @@ TEST_F(wait, signal_ends_it_before_it_has_read_all_streams)
 	EXPECT_LE(5 * 64 * 1023, unread);
 }
 
-/* Loaders try out what the kernel can do: such programs come and go unnoticed */
+/* Programs that loaders use to probe features are not reported */
 TEST_F(wait, programs_that_print_nothing_are_not_mentioned)
 {
 	struct say_bpf *other;
@@ -636,7 +636,7 @@ TEST_F(wait, programs_that_print_nothing_are_not_mentioned)
 
 #define FAIL_FUNCTION	"/sys/kernel/debug/fail_function/"
 
-/* From now on, perf_event_open() fails for the tasks that are made to fail */
+/* From now on, perf_event_open() fails for tasks with make-it-fail set */
 static bool refuse_perf_events(void)
 {
 	static const char * const names[] = {
@@ -658,7 +658,7 @@ static bool refuse_perf_events(void)
 	return false;
 }
 
-/* It looks for programs itself then */
+/* It searches for programs periodically then */
 TEST_F(wait, programs_are_found_without_being_announced)
 {
 	struct say_bpf *other;
@@ -725,7 +725,7 @@ FIXTURE_TEARDOWN(crowd)
 	tool_free(&self->tool);
 }
 
-/* What doesn't fit is tried again as another message, and counted as dropped */
+/* Text that doesn't fit is printed again as another message, and counted as dropped */
 static void *print_lines(void *arg)
 {
 	struct crowd_writer *w = arg;
@@ -755,7 +755,7 @@ static struct crowd_writer *writer_of(struct crowd_writer *w, struct text *line)
 	return NULL;
 }
 
-/* Every line whole, to each program its own, in order */
+/* Each line is whole, labelled with its program, and in order */
 TEST_F(crowd, lines_are_never_torn)
 {
 	struct text line, rest, want;
@@ -770,7 +770,7 @@ TEST_F(crowd, lines_are_never_torn)
 	for (i = 0; i < WRITERS; i++)
 		ASSERT_EQ(0, pthread_create(&self->w[i].thread, NULL, print_lines,
 					    &self->w[i]));
-	/* They may print faster than it is read here: keep reading */
+	/* They may print faster than this test reads, so keep reading */
 	for (i = 0; i < WRITERS; i++) {
 		snprintf(report, sizeof(report), "%u say stdout: %u %08u ",
 			 self->w[i].id, i, LINES - 1);
@@ -812,8 +812,8 @@ TEST_F(crowd, lines_are_never_torn)
 }
 
 /*
- * More than a chunk of each is there at once: they are read in turns. And we are
- * slow; that the rest of a line is not read for long doesn't mean it isn't there.
+ * Each stream has more than a chunk of text, so they are read in turns. The reader is
+ * slow: the rest of a line may be available although it was not read for some time.
  */
 TEST_F(crowd, lines_that_two_reads_get_are_whole)
 {
@@ -831,7 +831,7 @@ TEST_F(crowd, lines_that_two_reads_get_are_whole)
 	for (i = 0; i < WRITERS; i++) {
 		char last[64];
 
-		/* so that it is known to have begun when the program goes */
+		/* so that it is known to have started when the program is unloaded */
 		ASSERT_EQ(0, say_string(self->w[i].skel, STDOUT, "end\n"));
 		snprintf(last, sizeof(last), "%u say stdout: end\n", self->w[i].id);
 		ASSERT_TRUE(tool_says(&self->tool, OUT, last));
@@ -853,7 +853,7 @@ TEST_F(crowd, lines_that_two_reads_get_are_whole)
 
 #define MANY	110
 
-/* Descriptors of 220 streams, whatever the soft limit is */
+/* 220 stream descriptors, regardless of the soft limit */
 TEST(many_programs_at_once)
 {
 	struct say_bpf *skel[MANY];
@@ -884,7 +884,7 @@ TEST(many_programs_at_once)
 	tool_free(&tool);
 }
 
-/* It tells so instead of asking again and again */
+/* It reports that instead of polling */
 TEST(kernel_that_cannot_wait_is_an_error)
 {
 	struct tool tool = {};

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How much unread text a stream takes, and how much memory that may cost */
+/* Capacity of streams, and the memory that they need for it */
 #include "../kselftest_harness.h"
 #include "streams_test.h"
 
 #define WRITERS		4
 
-/* Noise of everything else that runs: far below what a failure would show */
+/* Memory noise of the rest of the system, far below the effect of a failure */
 #define SLACK		MIB
 
 FIXTURE(capacity)
@@ -26,7 +26,7 @@ FIXTURE_TEARDOWN(capacity)
 	say_bpf__destroy(self->skel);
 }
 
-/* Messages of one kind until one is refused: how many were accepted, or -1 */
+/* Print messages of one kind until one is refused. Return: their number, or -1. */
 static long fill(int fd, __u32 stream, enum say_kind kind, int *error)
 {
 	struct say_args args = {
@@ -41,7 +41,7 @@ static long fill(int fd, __u32 stream, enum say_kind kind, int *error)
 	return args.accepted;
 }
 
-/* Leaves room for 'room' bytes (1 to 511) */
+/* Leave room for 'room' bytes (1 to 511). */
 static int fill_but(struct say_bpf *skel, int fd, int room)
 {
 	int err;
@@ -195,7 +195,7 @@ static void *fill_thread(void *arg)
 	return NULL;
 }
 
-/* Writers that race for the last bytes: never too much, and nothing stays taken */
+/* Writers race for the last bytes: the limit holds, and no charge is leaked */
 TEST_F(capacity, is_exact_after_writers_raced_for_it)
 {
 	struct filler fillers[WRITERS];
@@ -218,7 +218,7 @@ TEST_F(capacity, is_exact_after_writers_raced_for_it)
 		}
 		ASSERT_GE(CAPACITY / 64, accepted);
 
-		/* One that lost the race may have left some room */
+		/* A writer that lost the race may have left some room */
 		count = fill(self->fd, STDOUT, SAY_64, &error);
 		ASSERT_EQ(CAPACITY / 64, accepted + count);
 		ASSERT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
@@ -230,7 +230,7 @@ TEST_F(capacity, drained_stream_gives_its_memory_back)
 	long before, used;
 	int i, error;
 
-	/* What the first message sets up stays */
+	/* The first message allocates memory that stays */
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 	ASSERT_EQ(1, stream_discard(self->fd, STDOUT));
 
@@ -238,7 +238,7 @@ TEST_F(capacity, drained_stream_gives_its_memory_back)
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(CAPACITY / 512, fill(self->fd, STDOUT, SAY_512, &error));
 		used = before - free_memory();
-		/* If not, the measure is of no use */
+		/* Otherwise the measurement is useless */
 		EXPECT_LE(CAPACITY - SLACK, used);
 		EXPECT_GE(2 * CAPACITY + SLACK, used);
 		ASSERT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
@@ -262,10 +262,10 @@ TEST_F(capacity, memory_is_bounded_for_messages_of_one_byte)
 		ASSERT_EQ(-ENOSPC, error);
 		EXPECT_GT(CAPACITY, count);
 		EXPECT_GE(2 * CAPACITY + SLACK, used);
-		/* A header of 16 bytes, a byte, alignment: refused, but not early */
+		/* A header of 16 bytes, a byte, alignment: refused, but not too early */
 		EXPECT_LE(2 * CAPACITY / 32, count);
 
-		/* Nothing leaks: as many the next time */
+		/* Nothing leaks: the same number fits the next time */
 		if (!round)
 			first = count;
 		EXPECT_LE(first - first / 100, count);
@@ -273,13 +273,13 @@ TEST_F(capacity, memory_is_bounded_for_messages_of_one_byte)
 		ASSERT_TRUE(memory_is_back(before, SLACK));
 	}
 
-	/* Memory was the limit, not the text: all of the capacity is there */
+	/* The limit was that of memory, so the capacity for text is unused */
 	EXPECT_EQ(CAPACITY / 512, fill(self->fd, STDOUT, SAY_512, &error));
 }
 
 /*
- * One byte stays unread for each page of text that is read. If both came from
- * the same pages, every page would be pinned by its one byte: 16 MiB.
+ * One byte stays unread for each page of text that is read. If both were allocated from
+ * the same pages, each byte would pin its page: 16 MiB.
  */
 #define INTERLEAVED	4000
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Writers and readers on all CPUs at once. What comes out is compared with the
- * text that must come out, byte by byte.
- */
+/* Writers and readers on all CPUs at once. The output is compared byte by byte. */
 #include "../kselftest_harness.h"
 #include "streams_test.h"
 
@@ -17,7 +14,7 @@ struct writer {
 	int fd;
 	int number;
 	int rounds;
-	int error;		/* other than of messages */
+	int error;		/* other than those for messages */
 	unsigned long long accepted;
 	unsigned long long refused;
 	struct flag done;
@@ -38,7 +35,7 @@ static void *write_thread(void *arg)
 	for (i = 0; i < w->rounds && !w->error; i++) {
 		if (say(w->fd, &args))
 			w->error = -errno;
-		/* No room, or no page without waiting for a lock: not accepted */
+		/* Refused because the stream is full, or a lock of the page allocator is held */
 		if (args.refused && args.error != -ENOSPC && args.error != -ENOMEM)
 			w->error = args.error;
 		w->accepted += args.accepted;
@@ -64,8 +61,8 @@ static bool start_writers(struct writer *writers, int count, int fd)
 }
 
 /*
- * Each line must be the next of its writer and nothing else: next[] counts them.
- * Returns the position of the first line that is not, or the text's length.
+ * Check that each line is the next one of its writer; next[] counts them. Return: the
+ * position of the first line that is not, or the length of the text.
  */
 static size_t check_lines(const struct text *t, unsigned long long *next, int writers)
 {
@@ -128,7 +125,7 @@ TEST_F(writers, one_reader_gets_every_message_once_whole_in_order)
 
 	ASSERT_TRUE(start_writers(writers, variant->count, self->fd));
 	do {
-		/* What is written before it is seen that they are gone is read */
+		/* Text that is written before their end is observed is read */
 		running = false;
 		for (i = 0; i < variant->count; i++)
 			running |= !flag_is_set(&writers[i].done);
@@ -156,11 +153,11 @@ TEST_F(writers, one_reader_gets_every_message_once_whole_in_order)
 
 #define NOWHERE		SIZE_MAX
 
-/* One read, and what it returned */
+/* One read and its result */
 struct chunk {
 	size_t size;		/* of the buffer */
 	size_t len;
-	size_t pos;		/* in the stream, found out afterwards */
+	size_t pos;		/* in the stream, determined afterwards */
 	size_t data;		/* offset in the reader's text */
 	int reader;
 };
@@ -200,7 +197,7 @@ static void *read_thread(void *arg)
 	do {
 		written = flag_is_set(r->written);
 		for (;;) {
-			/* Enough for the first whole line to say where this is */
+			/* Large enough to contain a whole line, which determines the position */
 			size = 600 + prng(&state) % (sizeof(buf) - 600);
 			ret = stream_read(r->fd, STDOUT, buf, size);
 			if (ret <= 0)
@@ -212,7 +209,7 @@ static void *read_thread(void *arg)
 	return NULL;
 }
 
-/* Does a line of writer 0 start here? Its number, or -1 */
+/* Return: number of the line of writer 0 that starts here, or -1 */
 static long line_number(const char *line, size_t len)
 {
 	long seq = 0;
@@ -229,9 +226,9 @@ static long line_number(const char *line, size_t len)
 }
 
 /*
- * Where in the stream a chunk comes from, told by the first line that starts in
- * it; offsets[] has where each starts. The rest of a split message and nothing
- * more can't be told.
+ * Find the position of a chunk in the stream by the first line that starts in it;
+ * offsets[] has the position of each line. This fails for a chunk that only contains the
+ * rest of a message.
  */
 static size_t locate(const char *data, size_t len, const size_t *offsets)
 {
@@ -327,7 +324,7 @@ static bool start_readers(struct read_test *t)
 	return true;
 }
 
-/* All chunks of all readers in one array, in the order of the stream */
+/* All chunks of all readers, in the order of the stream */
 static bool collect(struct read_test *t)
 {
 	size_t n = 0, j;
@@ -355,7 +352,7 @@ static bool collect(struct read_test *t)
 	return true;
 }
 
-/* Give one of those without a place the place that is empty: [from, to) */
+/* Assign the gap [from, to) to a chunk without a position */
 static void fill_gap(struct read_test *t, size_t from, size_t to)
 {
 	size_t i;
@@ -396,7 +393,7 @@ TEST_F(readers, get_every_byte_once_and_split_only_at_a_full_buffer)
 	__u64 seq = 0;
 
 	SKIP_UNLESS_ROOM(MIB);
-	/* Half of it is there when they start, the rest comes while they read */
+	/* Half of it is written before they start, the rest while they read */
 	ASSERT_EQ(0, say_all(self->t.fd, STDOUT, SAY_LINE, LINES / 2, &seq));
 	ASSERT_TRUE(start_readers(&self->t));
 	while (seq < LINES)
@@ -409,7 +406,7 @@ TEST_F(readers, get_every_byte_once_and_split_only_at_a_full_buffer)
 		struct chunk *c = &self->t.chunks[i];
 		const char *data = self->t.readers[c->reader].text.data + c->data;
 
-		/* No byte missing before it, none twice, all as written */
+		/* No byte is missing, duplicated or changed */
 		ASSERT_EQ(pos, c->pos);
 		ASSERT_LE(pos + c->len, self->t.want.len);
 		ASSERT_EQ(0, memcmp(data, self->t.want.data + pos, c->len));
@@ -420,7 +417,7 @@ TEST_F(readers, get_every_byte_once_and_split_only_at_a_full_buffer)
 	EXPECT_EQ(self->t.want.len, pos);
 }
 
-/* Two streams of one program don't get into each other's way, or text */
+/* The two streams of a program are independent */
 static void *stderr_thread(void *arg)
 {
 	struct writer *w = arg;

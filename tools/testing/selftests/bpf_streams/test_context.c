@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Printing in NMI, hard and soft interrupt, under the scheduler's and the page
- * allocator's locks, with no memory: nothing locks up, every message that was
- * accepted is read, and every one that was not is counted.
+ * Printing in NMI, hard and soft interrupts, with locks of the scheduler and the page
+ * allocator held, and without memory: nothing locks up, accepted messages are read, and
+ * refused messages are counted.
  */
 #include <linux/membarrier.h>
 #include <linux/perf_event.h>
@@ -18,15 +18,15 @@
 struct context_test {
 	struct anywhere_bpf *skel;
 	struct no_pages_bpf *no_pages;
-	struct bpf_program *prog;	/* the one that is attached */
+	struct bpf_program *prog;	/* the attached one */
 	struct bpf_link *link;
-	int fd;				/* of the writer, mostly the same */
+	int fd;				/* of the writer, mostly the same one */
 	struct tally tally;
 	pthread_t writer, reader, pressure;
 	struct flag stop_writer, stop_reader, stop_pressure;
 	int kmsg;
-	long memory;			/* that was free before */
-	long streams;			/* their memory before, to the byte */
+	long memory;			/* free memory before */
+	long streams;			/* memory of the streams before, in bytes */
 };
 
 FIXTURE(context)
@@ -38,9 +38,9 @@ FIXTURE_VARIANT(context)
 {
 	const char *tracepoint;		/* or NULL: a function of the NMI backtrace */
 	enum context context;		/* the one that this test is about */
-	unsigned long long attempts;	/* how many it wants to see there */
+	unsigned long long attempts;	/* number of NMIs wanted in it */
 	bool memory_pressure;
-	int failing;			/* percent of the pages asked for */
+	int failing;			/* percentage of page allocations */
 	bool nmi;
 	bool clock;
 	bool only_ours;
@@ -60,7 +60,7 @@ FIXTURE_VARIANT_ADD(context, nmi_under_memory_pressure) {
 	.nmi = true, .memory_pressure = true,
 };
 
-/* Many, anywhere in the writer: a clock that interrupts its CPU all the time */
+/* Many NMIs anywhere in the writer, from a timer of its CPU */
 FIXTURE_VARIANT_ADD(context, hard_interrupt) {
 	.tracepoint = "hrtimer_expire_entry", .context = IN_HARDIRQ,
 	.attempts = 20000, .clock = true,
@@ -75,7 +75,7 @@ FIXTURE_VARIANT_ADD(context, zone_lock_held) {
 	.attempts = 20000, .memory_pressure = true,
 };
 
-/* In the middle of what the stream itself does to get and return its pages */
+/* In the functions with which the stream allocates and frees its pages */
 FIXTURE_VARIANT_ADD(context, page_allocation) {
 	.tracepoint = "mm_page_alloc", .context = IN_TASK, .attempts = 20000,
 	.only_ours = true,
@@ -86,12 +86,12 @@ FIXTURE_VARIANT_ADD(context, page_free) {
 	.memory_pressure = true,
 };
 
-/* Whoever wakes somebody up in here waits for a lock that this CPU holds */
+/* Waking up a task here would wait for a lock that this CPU holds */
 FIXTURE_VARIANT_ADD(context, runqueue_lock_held) {
 	.tracepoint = "sched_switch", .context = IN_TASK, .attempts = 5000,
 };
 
-/* No page to be had, now and then or ever */
+/* Page allocations fail sometimes or always */
 FIXTURE_VARIANT_ADD(context, nmi_half_the_pages_fail) {
 	.tracepoint = "nmi_handler", .context = IN_NMI, .attempts = 200,
 	.nmi = true, .failing = 50, .only_ours = true,
@@ -185,7 +185,7 @@ static bool attach_backtrace(struct context_test *t)
 	return false;
 }
 
-/* Whoever knows that the kernel is ours knows that this works */
+/* On our kernel this is known to work */
 #define SKIP_UNLESS_PAGES_CAN_FAIL(no_pages)					\
 	do {									\
 		if (!(no_pages)) {						\
@@ -267,7 +267,7 @@ static void *read_thread(void *arg)
 	return NULL;
 }
 
-/* On the CPU that the NMIs come to, so that they hit it in the middle */
+/* On the CPU that gets the NMIs */
 static void *write_thread(void *arg)
 {
 	struct context_test *t = arg;
@@ -280,10 +280,7 @@ static void *write_thread(void *arg)
 	return NULL;
 }
 
-/*
- * Takes and returns many pages at once, more than the CPU has at hand, and no huge
- * ones
- */
+/* Allocate and free more pages than the CPU's lists have, and no huge ones. */
 static void *pressure_thread(void *arg)
 {
 	struct context_test *t = arg;
@@ -314,7 +311,7 @@ static int start_clock(void)
 	return syscall(__NR_perf_event_open, &attr, -1, 1 % nr_cpus(), -1, 0);
 }
 
-/* What both programs have dumped: how many stacks, -1 if one is not whole */
+/* Count the stack traces of both programs. Return: -1 if one is incomplete. */
 static int count_stacks(struct context_test *t)
 {
 	int other, n = reports_read(t->fd, NULL);
@@ -325,7 +322,7 @@ static int count_stacks(struct context_test *t)
 	return other < 0 ? other : n + other;
 }
 
-/* What the streams of both programs have counted, in one */
+/* The sums of the counters of both programs */
 static int sum_stats(struct context_test *t, struct stream_stats *sum)
 {
 	struct stream_stats st;
@@ -364,7 +361,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	}
 
 	if (variant->failing) {
-		/* Some text is there that can be read all the same */
+		/* Some unread text is available */
 		wait_until(bss->accepted[IN_WRITER]);
 		t->no_pages->bss->percent = variant->failing;
 	}
@@ -374,9 +371,9 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 		if (variant->nmi && !send_nmis())
 			break;
 		usleep(1000);
-		/* Before the backtraces of NMIs have overwritten it */
+		/* Before the backtraces of NMIs overwrite it */
 		bugs += kmsg_bugs(t->kmsg, line, sizeof(line));
-		/* Where the context can't be told there is nothing to wait for */
+		/* If programs can't tell their context there is nothing to wait for */
 		if (bss->number > 100000 && !bss->context_known)
 			break;
 	}
@@ -387,7 +384,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	if (variant->failing) {
 		t->no_pages->bss->percent = 0;
 		EXPECT_LT(0, t->no_pages->bss->failed);
-		/* Nothing is left of it: the writer prints as before */
+		/* Afterwards the writer can print as before */
 		before = bss->accepted[IN_WRITER];
 		wait_until(bss->accepted[IN_WRITER] > before);
 	}
@@ -403,7 +400,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	flag_set(&t->stop_reader);
 	pthread_join(t->reader, NULL);
 
-	/* Two programs have printed where one of them is not the writer */
+	/* Two programs have printed if one of them is not the writer */
 	ASSERT_EQ(0, stream_drain(bpf_program__fd(t->prog), STDOUT, 4096, &rest));
 	tally_text(tally, rest.data, rest.len);
 	text_free(&rest);
@@ -437,7 +434,7 @@ TEST_F(context, prints_or_counts_and_never_locks_up)
 	       (unsigned long long)bss->stacks_refused);
 	if (kernel_has_func("bpf_stream_print_stack"))
 		EXPECT_LT(0, bss->stacks_accepted);
-	/* Other kernels lose stacks in silence, and don't count */
+	/* Other kernels lose stack traces without counting them */
 	stacks = count_stacks(t);
 	EXPECT_LE(0, stacks);
 	EXPECT_GE(bss->stacks_accepted, stacks);
@@ -474,7 +471,7 @@ TEST(without_memory_is_enomem_and_counted_and_recovers)
 	ASSERT_EQ(0, say(fd, &args));
 	no_pages_bpf__destroy(no_pages);
 
-	/* What fits the page that the CPU has is accepted, no more */
+	/* Only messages that fit the CPU's current page are accepted */
 	EXPECT_LT(0, args.refused);
 	EXPECT_EQ(-ENOMEM, args.error);
 	EXPECT_EQ(0, args.other_errors);
@@ -485,7 +482,7 @@ TEST(without_memory_is_enomem_and_counted_and_recovers)
 	EXPECT_EQ(args.refused, st.dropped_msgs);
 	EXPECT_EQ(args.refused * 512, st.dropped_bytes);
 
-	/* Nothing of what failed is held against the stream */
+	/* Failed messages leave no charge */
 	EXPECT_EQ(0, say_all(fd, STDOUT, SAY_512, CAPACITY / 512 - args.accepted, NULL));
 	EXPECT_EQ(-ENOSPC, say_all(fd, STDOUT, SAY_CHAR, 1, NULL));
 	EXPECT_EQ(CAPACITY, stream_discard(fd, STDOUT));

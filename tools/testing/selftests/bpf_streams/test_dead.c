@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel removes functions that a program never calls. What it knows of the others
- * must stay with them.
+ * The kernel removes functions that a program never calls. The properties of the others
+ * must be preserved.
  */
 #include "../kselftest_harness.h"
 #include "streams_test.h"
@@ -13,7 +13,7 @@ FIXTURE(dead)
 	struct dead_bpf *skel;
 };
 
-/* The same with all functions, and with those left that are called */
+/* With all functions, and with only those that are called */
 FIXTURE_VARIANT(dead)
 {
 	bool wanted;
@@ -80,7 +80,7 @@ TEST_F(dead, program_may_end_with_a_call_that_throws)
 
 static char log_buf[4096];
 
-/* The extension of that name, loaded for that function: 0 or an error */
+/* Load the extension of that name for that function. Return: 0 or an error. */
 static int replace(struct dead_bpf *skel, const char *name, const char *func)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts,

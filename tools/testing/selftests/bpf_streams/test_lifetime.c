@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that go while their text is unread or being read, and readers that
- * are stuck in a page fault of their buffer.
+ * Programs that are unloaded while their text is unread or being read, and readers that
+ * are blocked in a page fault.
  */
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -46,7 +46,7 @@ TEST(program_with_unread_text_can_be_unloaded)
 FIXTURE(unload)
 {
 	long before;
-	long streams;		/* their memory before, to the byte */
+	long streams;		/* memory of the streams before, in bytes */
 };
 
 FIXTURE_SETUP(unload)
@@ -55,7 +55,7 @@ FIXTURE_SETUP(unload)
 	int fd;
 
 	self->streams = streams_allocated();
-	/* What the first program sets up stays */
+	/* The first program allocates memory that stays */
 	skel = say_load(&fd);
 	ASSERT_NE(NULL, skel);
 	ASSERT_EQ(0, say_all(fd, STDOUT, SAY_512, 1, NULL));
@@ -80,10 +80,10 @@ TEST_F(unload, frees_the_text_that_nobody_read)
 		ASSERT_EQ(0, say_all(fd, STDOUT, SAY_512, MIB / 512, NULL));
 		ASSERT_EQ(0, say_all(fd, STDERR, SAY_64, 1000, NULL));
 		if (!i && memory_is_exact())
-			/* If not, the measure is of no use */
+			/* Otherwise the measurement is useless */
 			EXPECT_LE(MIB * 3 / 4, self->before - free_memory());
 
-		/* In the log, taken by a reader, and read in part */
+		/* On the log, on the backlog, and partly read */
 		if (i % 2) {
 			ASSERT_EQ(sizeof(buf), stream_read(fd, STDOUT, buf, sizeof(buf)));
 			ASSERT_EQ(0, say_all(fd, STDOUT, SAY_64, 100, NULL));
@@ -103,7 +103,7 @@ struct racer {
 	struct text text;
 };
 
-/* Reads in small pieces until the fd is no more */
+/* Read in small pieces until the fd is closed */
 static void *race_reads(void *arg)
 {
 	struct racer *r = arg;
@@ -134,7 +134,7 @@ static void *race_writes(void *arg)
 	return NULL;
 }
 
-/* Is it the start of what the writer says? */
+/* Test if it is the beginning of the writer's text. */
 static bool is_prefix(const struct text *t, unsigned int writer)
 {
 	unsigned long long seq = 0;
@@ -171,7 +171,7 @@ TEST_F(unload, races_with_readers_and_writers)
 		for (i = 0; i < 4; i++)
 			wait_until(flag_is_set(&racers[i].started));
 
-		/* Closes the fd that all of them use, in the middle of whatever */
+		/* Close the shared fd while they use it */
 		say_bpf__destroy(skel);
 		for (i = 0; i < 4; i++)
 			ASSERT_EQ(0, pthread_join(racers[i].thread, NULL));
@@ -185,7 +185,7 @@ TEST_F(unload, races_with_readers_and_writers)
 	EXPECT_TRUE(streams_are_freed(self->streams));
 }
 
-/* A page that nobody provides until the test does */
+/* A page that is missing until the test provides it */
 struct missing_page {
 	char *page;
 	long size;
@@ -209,7 +209,7 @@ static bool missing_page_create(struct missing_page *m)
 	       !ioctl(m->uffd, UFFDIO_REGISTER, &reg);
 }
 
-/* Returns when somebody has run into it */
+/* Return when a fault on it is pending */
 static bool missing_page_hit(struct missing_page *m)
 {
 	struct uffd_msg msg;
@@ -227,7 +227,7 @@ static bool missing_page_provide(struct missing_page *m)
 	return !ioctl(m->uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
-/* A thread that reads into the missing page, and what it is to get */
+/* A thread that reads into the missing page, with its expected text */
 struct stuck_reader {
 	struct missing_page missing;
 	struct text want;
@@ -273,7 +273,7 @@ FIXTURE_SETUP(stuck)
 	ASSERT_TRUE(missing_page_hit(&r->missing));
 }
 
-/* Let the stuck reader go on: it must get all its text, as if nothing had been */
+/* Resolve the fault: the reader must get all its text */
 static bool release_reader(struct stuck_reader *r)
 {
 	if (!missing_page_provide(&r->missing) || pthread_join(r->thread, NULL))
@@ -306,7 +306,7 @@ TEST_F_TIMEOUT(stuck, reader_keeps_no_other_from_reading, 60)
 	EXPECT_EQ(EAGAIN, errno);
 	close(file);
 
-	/* And nothing is left */
+	/* And nothing is left unread */
 	release_reader(r);
 	ASSERT_TRUE(r->joined);
 	EXPECT_EQ(0, r->got);
@@ -321,7 +321,7 @@ TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_unloading, 60)
 	wait_until(!prog_id_exists(self->id));
 	wait_until(!map_id_exists(map));
 
-	/* The program is gone; the text isn't, for the one that had it in hand */
+	/* The program was unloaded, but the reader still gets its text */
 	EXPECT_TRUE(release_reader(&self->reader));
 }
 
@@ -341,7 +341,7 @@ TEST_F_TIMEOUT(stuck, reader_doesnt_hold_up_writers_or_the_other_stream, 60)
 	EXPECT_EQ(r->want.len + 64000, r->got + stream_discard(self->fd, STDOUT));
 }
 
-/* The stuck one itself: the first thread of a process, watched by a second */
+/* The blocked reader itself: the first thread of a process, watched by a second */
 struct stuck_process {
 	struct missing_page missing;
 	int tell;
@@ -393,7 +393,7 @@ TEST(stuck_reader_can_be_killed_and_leaves_the_stream_usable)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 
-	/* It got nothing, so all is there */
+	/* It got nothing, so all text is still there */
 	EXPECT_EQ(640, stream_read(fd, STDOUT, buf, sizeof(buf)));
 	say_bpf__destroy(skel);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops that the verifier does not follow to their end: it must know that they come
- * to one. The programs tell by their names.
+ * Loops that the verifier does not follow to their end: it must make sure that they have
+ * one. The names of the programs say if they have.
  */
 #include "../kselftest_harness.h"
 #include "streams_test.h"
@@ -12,7 +12,7 @@
 #define ENDLESS	"endless_"
 #define UNSAFE	"unsafe_"
 
-/* What the verifier says of errors, and not of each instruction */
+/* Log errors, not each instruction */
 #define LOG_ERRORS	4
 
 static char log_buf[64 * 1024];
@@ -22,7 +22,7 @@ static bool begins(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* Loads the n-th program alone: its name, or NULL if there are no more */
+/* Load the n-th program alone. Return: its name, or NULL if there are no more. */
 static const char *load_nth(struct loops_bpf **skel, int n, __u32 flags, int *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
@@ -49,7 +49,7 @@ static const char *load_nth(struct loops_bpf **skel, int n, __u32 flags, int *er
 	return bpf_program__name(prog);
 }
 
-/* Is that what must become of the program? */
+/* Test if the verdict is that which the name demands. */
 static bool verdict_is_right(const char *name, int err)
 {
 	if (begins(name, ENDS))
@@ -74,7 +74,7 @@ FIXTURE_VARIANT(loops)
 	__u32 flags;
 };
 
-/* The verifier keeps states at some instructions, or at each that it may */
+/* The verifier saves states at some instructions, or wherever possible */
 FIXTURE_VARIANT_ADD(loops, with_some_states) { .flags = 0 };
 FIXTURE_VARIANT_ADD(loops, with_all_states) { .flags = BPF_F_TEST_STATE_FREQ };
 
@@ -102,7 +102,7 @@ TEST_F(loops, that_end_are_accepted_and_no_others)
 	EXPECT_LT(10, n);
 }
 
-/* They end as the program says */
+/* They end */
 TEST(loops_that_are_accepted_end)
 {
 	struct loops_bpf *skel;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops that take too long are ended, which is reported once for each run of the
- * program. Nothing here depends on how fast the machine is: a loop that may be
- * cut short must have been reported if it was.
+ * Loops that take too long are terminated, which is reported once for each run of the
+ * program. The tests do not depend on the speed of the machine: if a loop was terminated,
+ * it must have been reported.
  */
 #include "../kselftest_harness.h"
 #include "report.h"
@@ -12,7 +12,7 @@
 #define FILE_NAME	"may_goto.bpf.c"
 #define TIMEOUT		"ERROR: Timeout detected for may_goto instruction"
 
-/* So often at most is the time not looked at */
+/* Maximum number of may_gotos between two checks of the clock */
 #define UNCHECKED	65536
 
 FIXTURE(may_goto)
@@ -109,7 +109,7 @@ TEST_F(may_goto, in_subprogram)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* None of the loops is long: the run as a whole is what is limited */
+/* None of the loops is long: the limit is that of the whole run */
 TEST_F(may_goto, short_loops_within_an_endless_one)
 {
 	struct bpf_program *prog = self->skel->progs.nested;
@@ -180,8 +180,8 @@ TEST_F(may_goto, in_tail_called_program)
 }
 
 /*
- * Not reported, since it did what it was to do; or reported, because the machine
- * was that slow, and cut short. The former must be seen.
+ * Either completed and not reported, or terminated and reported because the machine was
+ * that slow. The former must happen at least once.
  */
 static void expect_whole(struct __test_metadata *const _metadata,
 			 struct may_goto_bpf *skel, __u64 limit, int tries)
@@ -215,7 +215,7 @@ TEST_F(may_goto, loop_that_ends_by_itself_is_not_reported)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* 8388608 used to be the limit, and nobody was told */
+/* The limit used to be 8388608, and was not reported */
 TEST_F(may_goto, iterations_are_not_counted)
 {
 	struct bpf_program *prog = self->skel->progs.limited;
@@ -247,7 +247,7 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-/* As many as there are CPUs, then two that take turns on one */
+/* One on each CPU, then two that take turns on one */
 TEST_F(may_goto, several_at_once_are_reported_each)
 {
 	struct bpf_program *prog = self->skel->progs.endless;
@@ -267,7 +267,7 @@ TEST_F(may_goto, several_at_once_are_reported_each)
 	EXPECT_EQ(4, reports_read(bpf_program__fd(prog), &self->r));
 }
 
-/* Preempts the endless loop, in turns, and has a run of its own each time */
+/* Preempts the endless loop repeatedly; each time is a run of its own */
 TEST_F(may_goto, other_program_on_the_cpu_is_not_cut_short)
 {
 	struct runner r = { .prog = self->skel->progs.endless };
@@ -328,7 +328,7 @@ TEST(may_goto_of_a_program_within_another_is_its_own)
 	may_goto_bpf__destroy(skel);
 }
 
-/* Whatever the CPU is granted, the program within is there to use it up */
+/* Always uses up the batch that the CPU was granted */
 TEST(may_goto_is_not_starved_by_a_program_within)
 {
 	struct may_goto_bpf *skel;
@@ -350,7 +350,7 @@ TEST(may_goto_is_not_starved_by_a_program_within)
 	may_goto_bpf__destroy(skel);
 }
 
-/* What the program below is given, and what it gives back */
+/* Input and output of the program below */
 struct regs {
 	__u64 regs[10];
 };
@@ -369,8 +369,8 @@ static void emit(struct code *c, struct bpf_insn insn)
 }
 
 /*
- * Ten registers that all live while they go round: R0 to R8 grow at a pace of
- * their own, R9 goes down to zero.
+ * All ten registers are live in the loop: each of R0 to R8 is incremented by a different
+ * value, R9 is decremented to zero.
  */
 static int load_registers(void)
 {
@@ -411,7 +411,7 @@ FIXTURE_VARIANT(registers)
 	__u64 loops;
 };
 
-/* More than one look at the time, and as many as it takes */
+/* More than one check of the clock */
 FIXTURE_VARIANT_ADD(registers, of_limited_loop) { .loops = 3 * UNCHECKED + 1234 };
 FIXTURE_VARIANT_ADD(registers, of_endless_loop) { .loops = 1ULL << 63 };
 
@@ -448,7 +448,7 @@ TEST_F(registers, are_kept)
 	EXPECT_EQ(n == variant->loops ? 0 : 1, reports_read(self->fd, &r));
 }
 
-/* Jumps back to the very first instruction don't begin a run */
+/* A jump back to the first instruction doesn't begin a run */
 TEST(may_goto_as_the_first_instruction)
 {
 	const struct bpf_insn insns[] = {

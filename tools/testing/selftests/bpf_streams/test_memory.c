@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who pays for what is unread, and how it comes back */
+/* Accounting and reclaim of the memory of streams */
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,14 +14,14 @@
 #define MAX_BYTES	"/proc/sys/kernel/bpf_streams_max_bytes"
 #define BYTES		"/proc/sys/kernel/bpf_streams_bytes"
 
-/* What a cgroup charges ahead on each CPU, and whatever else runs in it */
+/* Precharges of the cgroup on each CPU, and memory noise */
 #define SLACK		(2 * MIB)
 
 #define MAX_PROGS	64
 #define MANY		1000
 #define REFUSALS	1000000
 
-/* Fills both streams as far as they go: -ENOSPC, or why not so far */
+/* Fill both streams until an error. Return: the error; -ENOSPC if they are full. */
 static int fill(int fd, struct say_args *args)
 {
 	__u32 stream;
@@ -41,16 +41,16 @@ static int fill(int fd, struct say_args *args)
 	return -ENOSPC;
 }
 
-/* A process in a memory cgroup, which loads programs and then only waits */
+/* A process in a memory cgroup that loads programs and then waits */
 struct container {
 	pid_t pid;
-	bool in_child;		/* in a cgroup of its own, in the one of the test */
-	long reclaimable;	/* it takes that much of it before it waits */
+	bool in_child;		/* in its own cgroup, below that of the test */
+	long reclaimable;	/* memory that it uses before it waits */
 	int nr;
-	int progs[MAX_PROGS];	/* descriptors of ours */
+	int progs[MAX_PROGS];	/* descriptors of the test */
 };
 
-/* The kernel remembers that there is no such file, until the memory is wanted. */
+/* A negative dentry, which is reclaimed when memory is short */
 static void fill_with_names(long limit)
 {
 	char path[64];
@@ -82,7 +82,7 @@ static void load_and_wait(const struct container *c, int nr, int out)
 	_exit(0);
 }
 
-/* The programs stay, as we have descriptors. */
+/* The programs stay loaded, as the test has descriptors. */
 static void container_kill(struct container *c)
 {
 	if (c->pid <= 0)
@@ -147,7 +147,7 @@ FIXTURE_TEARDOWN(cgroup)
 	rmdir(CGROUP);
 }
 
-/* The one who loaded it pays, whoever prints and reads. */
+/* The cgroup of the loader is charged, regardless of who prints and reads. */
 TEST_F(cgroup, unread_text_is_charged_to_who_loaded_the_program)
 {
 	struct say_args args;
@@ -165,7 +165,7 @@ TEST_F(cgroup, unread_text_is_charged_to_who_loaded_the_program)
 	EXPECT_GE(before + SLACK, read_number(CGROUP "/memory.current"));
 }
 
-/* Streams that are kept open after all programs have gone, too. */
+/* Including streams that are open after all programs were unloaded */
 TEST_F(cgroup, limit_holds_and_all_is_given_back)
 {
 	long limit = 64 * MIB, accepted = 0, refused = 0;
@@ -198,7 +198,7 @@ TEST_F(cgroup, limit_holds_and_all_is_given_back)
 	EXPECT_GE(limit, accepted * CAPACITY);
 	EXPECT_GE(limit, read_number(CGROUP "/memory.current"));
 
-	/* Others print on. */
+	/* Other programs can print. */
 	other = say_load(&fd);
 	ASSERT_NE(NULL, other);
 	EXPECT_EQ(-ENOSPC, fill(fd, &args));
@@ -212,7 +212,7 @@ TEST_F(cgroup, limit_holds_and_all_is_given_back)
 	EXPECT_TRUE(falls_below(BYTES, SLACK));
 }
 
-/* What is left of it belongs to the parent, which gets it back. */
+/* The memory is reparented, and uncharged from the parent. */
 TEST_F(cgroup, may_go_before_its_streams)
 {
 	struct say_args args;
@@ -228,7 +228,7 @@ TEST_F(cgroup, may_go_before_its_streams)
 	EXPECT_TRUE(falls_below(BYTES, SLACK));
 }
 
-/* Prints on each CPU and reads that: pages that hold nothing, in bytes */
+/* Print and read on each CPU. Return: size of the idle pages in bytes. */
 static long leave_idle_pages(int fd)
 {
 	struct stream_stats st;
@@ -272,7 +272,7 @@ TEST_F(cgroup, idle_pages_go_where_the_limit_is_reached)
 	say_bpf__destroy(other);
 }
 
-/* Others in the cgroup need the memory, and nobody is refused any. */
+/* Another task in the cgroup needs the memory, and gets it. */
 TEST_F(cgroup, idle_pages_go_where_the_cgroup_is_reclaimed)
 {
 	struct say_bpf *other;
@@ -287,7 +287,7 @@ TEST_F(cgroup, idle_pages_go_where_the_cgroup_is_reclaimed)
 	for (i = 0; i < MAX_PROGS; i++)
 		EXPECT_LE(getpagesize(), leave_idle_pages(self->c.progs[i]));
 
-	/* More than there is: it takes all that can be had. */
+	/* More than is available */
 	write_number(CGROUP "/memory.reclaim", 64 * MIB);
 	for (i = 0; i < MAX_PROGS; i++)
 		EXPECT_EQ(0, memory_bytes(self->c.progs[i]));
@@ -324,7 +324,7 @@ TEST_F(cgroup, idle_pages_go_where_the_parent_inherited_them)
 	EXPECT_EQ(0, memory_bytes(self->c.progs[0]));
 }
 
-/* As after reading files: then all of the limit is used, and not needed. */
+/* As after reading files: the cgroup is at its limit, with reclaimable memory. */
 TEST_F(cgroup, what_can_be_reclaimed_keeps_nobody_from_printing)
 {
 	long limit = 16 * MIB;
@@ -362,7 +362,7 @@ TEST(all_streams_together_have_a_limit)
 	EXPECT_GE(limit / 512, args.accepted);
 	EXPECT_GE(limit, read_number(BYTES));
 	wait_until(!memory_bytes(idle_fd));
-	/* Who has little may have that. */
+	/* A small stream can get a page. */
 	EXPECT_EQ(0, say_all(idle_fd, STDOUT, SAY_512, 8, NULL));
 	EXPECT_TRUE(write_number(MAX_BYTES, max));
 
@@ -374,7 +374,7 @@ TEST(all_streams_together_have_a_limit)
 	say_bpf__destroy(idle);
 }
 
-/* A program that does nothing, and one that may be reported on for taking too long */
+/* A program that does nothing, and one that may cause time-out reports */
 static int load_insns(bool may_goto)
 {
 	const struct bpf_insn insns[] = {
@@ -399,7 +399,7 @@ static int load_may_goto(void)
 	return load_insns(true);
 }
 
-/* What all allocations on each CPU take, in bytes */
+/* Size of all per-CPU allocations, in bytes */
 static long percpu_bytes(void)
 {
 	FILE *f = fopen("/proc/meminfo", "r");
@@ -415,7 +415,7 @@ static long percpu_bytes(void)
 	return kib * KIB;
 }
 
-/* Loads many and keeps them: what do they take on all CPUs? Negative: an error */
+/* Load many programs and keep them. Return: their per-CPU memory, or negative. */
 static long percpu_cost(int (*load)(void), int *fds)
 {
 	long before = percpu_bytes();
@@ -429,7 +429,7 @@ static long percpu_cost(int (*load)(void), int *fds)
 	return percpu_bytes() - before;
 }
 
-/* The two differ in nothing else that they have on each CPU. */
+/* The programs do not differ in other per-CPU memory. */
 TEST(who_never_prints_has_nothing_on_each_cpu)
 {
 	const struct rlimit limit = { 4 * MANY, 4 * MANY };
@@ -444,7 +444,7 @@ TEST(who_never_prints_has_nothing_on_each_cpu)
 	ASSERT_LE(0, silent);
 	ASSERT_LE(0, reported);
 
-	/* Two streams of 5 longs on each CPU; the kernel counts by the page */
+	/* Two streams with 5 longs per CPU; the kernel counts pages */
 	streams = MANY * 2 * 5 * sizeof(long) * nr_cpus();
 	EXPECT_LE(streams / 2, reported - silent)
 		TH_LOG("%ld and %ld bytes", silent, reported);
@@ -495,7 +495,7 @@ TEST(idle_pages_are_given_back)
 	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
 	EXPECT_LE(getpagesize(), st.memory_bytes);
 
-	/* Has the kernel call all that give memory back */
+	/* Trigger all shrinkers */
 	ASSERT_TRUE(write_file("/proc/sys/vm/drop_caches", "2"));
 	ASSERT_EQ(0, stream_stats(fd, STDOUT, &st));
 	EXPECT_EQ(0, st.memory_bytes);
@@ -509,7 +509,7 @@ TEST(idle_pages_are_given_back)
 	say_bpf__destroy(busy);
 }
 
-/* A stream that has no page yet */
+/* A stream without a page */
 static int first_message(void)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = 1 };
@@ -524,7 +524,7 @@ static int first_message(void)
 	return err ?: args.error;
 }
 
-/* Of as many messages of a stream that has no page yet */
+/* As many messages of a stream without a page */
 static unsigned int refusals(void)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = REFUSALS };
@@ -539,7 +539,7 @@ static unsigned int refusals(void)
 	return args.refused;
 }
 
-/* Where no page can be had, a few are there nevertheless, and then again. */
+/* When allocation fails, the reserve has some pages, and is refilled. */
 TEST(reserve_is_used_up_and_filled_again)
 {
 	struct no_pages_bpf *no_pages;
@@ -556,7 +556,7 @@ TEST(reserve_is_used_up_and_filled_again)
 	}
 
 	for (round = 0; round < 2; round++) {
-		/* Filling it takes a while. */
+		/* Refilling takes some time. */
 		do {
 			no_pages->bss->percent = 0;
 			usleep(200000);
@@ -568,7 +568,7 @@ TEST(reserve_is_used_up_and_filled_again)
 		err = 0;
 	}
 
-	/* Nor is all time spent on trying to. */
+	/* Retrying does not use all CPU time. */
 	fills = no_pages->bss->fills;
 	EXPECT_EQ(REFUSALS, refusals());
 	EXPECT_GT(REFUSALS / 1000, no_pages->bss->fills - fills);

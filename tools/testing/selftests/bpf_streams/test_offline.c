@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a CPU prints on its way offline is read as anything else is. */
+/* Text that a CPU prints on its way offline wakes readers like any other */
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
@@ -72,7 +72,7 @@ TEST_F(offline, cpu_wakes_readers)
 		ASSERT_TRUE(write_file(ONLINE, "1"));
 	}
 
-	/* Nor is anything waited for then that will not come */
+	/* Closing does not wait forever then */
 	id = prog_id(bpf_program__fd(self->skel->progs.dying));
 	close(s->fd);
 	offline_bpf__destroy(self->skel);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Descriptors of streams: what they refuse, how they sleep, poll and end, and that
- * no wake-up is lost, whoever prints wherever.
+ * Descriptors of streams: errors, sleeping, polling, their end, and that no wake-up is
+ * lost, in whatever context programs print.
  */
 #include <poll.h>
 #include <sched.h>
@@ -31,7 +31,7 @@ static long fd_read(int fd, void *buf, size_t len)
 	return ret < 0 ? -errno : ret;
 }
 
-/* What poll says, without waiting */
+/* Result of poll() without waiting */
 static int poll_now(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -39,7 +39,7 @@ static int poll_now(int fd)
 	return poll(&p, 1, 0) < 0 ? -errno : p.revents;
 }
 
-/* What poll says when there is something to say */
+/* Result of poll() with waiting */
 static int poll_wait(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -54,7 +54,7 @@ static int epoll_add(int epfd, int fd, __u32 events, __u64 data)
 	return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev);
 }
 
-/* Events of the one descriptor in the set, 0 if there are none for 'timeout' ms */
+/* Events of the only descriptor in the set, 0 if there are none for 'timeout' ms */
 static int epoll_one(int epfd, int timeout)
 {
 	struct epoll_event ev = {};
@@ -87,7 +87,7 @@ FIXTURE_TEARDOWN(open)
 	say_bpf__destroy(self->skel);
 }
 
-/* The program goes, with all that refers to it but for open streams */
+/* Unload the program, with everything that refers to it except open streams */
 static void unload(struct say_bpf **skel)
 {
 	say_bpf__destroy(*skel);
@@ -116,7 +116,7 @@ TEST_F(open, refuses_what_is_no_stream)
 	EXPECT_EQ(-EINVAL, stream_open(self->prog, STDOUT, 2));
 	EXPECT_EQ(-EINVAL, stream_open(self->prog, STDOUT, 0x80000001));
 
-	/* Sizes: what is missing is zero, what is beyond must be */
+	/* Missing attributes are zero, and excess bytes must be zero */
 	EXPECT_EQ(-EBADF, raw_open(STREAM_OPEN_CMD, &(__u32){ -1 }, 4));
 	fd = raw_open(STREAM_OPEN_CMD, &attr, 8);
 	EXPECT_LE(0, fd);
@@ -130,7 +130,7 @@ TEST_F(open, refuses_what_is_no_stream)
 	EXPECT_EQ(-E2BIG, raw_open(STREAM_OPEN_CMD, &large, sizeof(large)));
 	EXPECT_EQ(-EFAULT, raw_open(STREAM_OPEN_CMD, (void *)8, sizeof(attr)));
 
-	/* A command of newer kernels, with a number kept for it */
+	/* A command of newer kernels, whose number is reserved */
 	attr.after = 0;
 	EXPECT_EQ(-EINVAL, raw_open(38, &attr, 12));
 }
@@ -187,7 +187,7 @@ TEST_F(open, reads_what_the_command_reads)
 	ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_TEXT, 1, NULL));
 	ASSERT_EQ(0, say_all(self->prog, STDERR, SAY_TEXT, 1, NULL));
 
-	/* Each byte once, whoever reads */
+	/* Each byte is read once, with any number of readers */
 	ASSERT_EQ(2, fd_read(self->fd, a, 2));
 	ASSERT_EQ(3, stream_read(self->prog, STDOUT, c, 3));
 	ASSERT_EQ(5, readv(self->fd, iov, 2));
@@ -196,7 +196,7 @@ TEST_F(open, reads_what_the_command_reads)
 	EXPECT_EQ(0, memcmp("wo", b, 2));
 	EXPECT_EQ(-EAGAIN, fd_read(self->fd, a, sizeof(a)));
 
-	/* The other stream is another one */
+	/* The other stream is independent */
 	err = stream_open(self->prog, STDERR, STREAM_NONBLOCK);
 	ASSERT_LE(0, err);
 	EXPECT_EQ(7, fd_read(err, a, sizeof(a)));
@@ -205,7 +205,7 @@ TEST_F(open, reads_what_the_command_reads)
 	close(err);
 }
 
-/* Also where the first buffer takes all that there is */
+/* Also if the first buffer takes all text */
 TEST_F_TIMEOUT(open, several_buffers_do_not_hold_text_back, 60)
 {
 	char a[4], b[4];
@@ -251,7 +251,7 @@ TEST_F(open, blocking_can_be_changed)
 	EXPECT_EQ(-EAGAIN, fd_read(self->fd, &c, 1));
 }
 
-/* Of the descriptor: all six lines, in that order; it has memory if it has text */
+/* All six lines of the fdinfo, in order; memory is in use if there is text */
 static bool fdinfo_is(int fd, unsigned int prog, unsigned int stream,
 		      unsigned int unread, unsigned int bytes, unsigned int msgs)
 {
@@ -288,7 +288,7 @@ TEST_F(open, fdinfo_tells_whose_and_how_much)
 	EXPECT_TRUE(fdinfo_is(self->fd, self->id, STDOUT, 5, 0, 0));
 	EXPECT_TRUE(fdinfo_is(fd, self->id, STDERR, 7, 3 * 1024, 3));
 
-	/* The program may be gone */
+	/* The program may be unloaded */
 	unload(&self->skel);
 	ASSERT_EQ(POLLIN | POLLHUP, poll_wait(fd) | POLLHUP);
 	EXPECT_TRUE(fdinfo_is(fd, self->id, STDERR, 7, 3 * 1024, 3));
@@ -324,7 +324,7 @@ TEST_F(open, libbpf_does_the_same)
 	quiet_libbpf(false);
 }
 
-/* Whoever has the descriptor may read, with no privilege at all */
+/* A process with the descriptor may read without privilege */
 TEST_F(open, needs_no_capabilities)
 {
 	int status;
@@ -373,7 +373,7 @@ TEST_F(open, hangs_up_before_it_ends)
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 20));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 20));
 	unload(&self->skel);
-	/* The descriptor does not keep it loaded */
+	/* The descriptor does not keep the program loaded */
 	wait_until(!prog_id_exists(self->id));
 	wait_until(poll_now(self->fd) & POLLHUP);
 	EXPECT_EQ(POLLIN | POLLHUP, poll_now(self->fd));
@@ -436,9 +436,9 @@ TEST_F(edge, edge_triggered_tells_again_after_a_drain)
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 10));
 		ASSERT_EQ(EPOLLIN, epoll_one(self->epfd, -1));
-		/* Until something changes it has nothing more to say */
+		/* No more events until something changes */
 		ASSERT_EQ(0, epoll_one(self->epfd, 0));
-		/* A short count says that it is drained, as good as EAGAIN */
+		/* A short count means that it is drained, like EAGAIN */
 		ASSERT_EQ(10, fd_read(self->fd, buf, sizeof(buf)));
 		ASSERT_EQ(0, epoll_one(self->epfd, 0));
 	}
@@ -446,7 +446,7 @@ TEST_F(edge, edge_triggered_tells_again_after_a_drain)
 	EXPECT_EQ(EPOLLHUP, epoll_one(self->epfd, -1));
 }
 
-/* Many at once, some of them taken by a reader who has no room for all */
+/* Many messages at once, some of them read into a buffer without room for all */
 TEST_F(edge, edge_triggered_tells_of_text_behind_what_was_left)
 {
 	char buf[16];
@@ -460,7 +460,7 @@ TEST_F(edge, edge_triggered_tells_of_text_behind_what_was_left)
 	ASSERT_EQ(EPOLLIN, epoll_one(self->epfd, -1));
 }
 
-/* With the program gone, all that wait are told, those that share a wake-up too */
+/* Unloading the program wakes all waiters, including those that share a wake-up */
 TEST_F(edge, every_exclusive_waiter_is_told_of_the_end)
 {
 	int other = epoll_create1(EPOLL_CLOEXEC);
@@ -519,7 +519,7 @@ TEST_F(open, sleeper_is_woken_by_a_message)
 
 	for (i = 0; i < 20; i++) {
 		ASSERT_TRUE(sleeper_start(&s, fd));
-		/* Not by the other stream, nor by what is empty or refused */
+		/* Not woken by the other stream, nor by empty or refused messages */
 		ASSERT_EQ(0, say_bytes(self->skel, STDERR, 10));
 		ASSERT_EQ(0, say_all(self->prog, STDOUT, SAY_EMPTY, 1, NULL));
 		wait_until(sleeps_in(s.tid, __NR_read));
@@ -529,7 +529,7 @@ TEST_F(open, sleeper_is_woken_by_a_message)
 	close(fd);
 }
 
-/* Its text is complete: one group of many messages, and one wake-up */
+/* The text is complete: one group of many messages, with one wake-up */
 TEST_F(open, sleeper_is_woken_by_a_report)
 {
 	int fd = stream_open(self->prog, STDERR, 0);
@@ -611,7 +611,7 @@ static void run_first(bool first)
 	sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param);
 }
 
-/* It is woken by text, and killed before it can have it */
+/* It is woken by text, and killed before it can read it */
 TEST_F_TIMEOUT(open, sleeper_can_be_killed_with_text_before_it, 60)
 {
 	int fd = stream_open(self->prog, STDOUT, 0), status;
@@ -627,7 +627,7 @@ TEST_F_TIMEOUT(open, sleeper_can_be_killed_with_text_before_it, 60)
 		_exit(0);
 	}
 	wait_until(sleeps_in(pid, __NR_read));
-	/* It has no other CPU, and does not get this one until we wait for it */
+	/* It can only run on this CPU, and not before this task waits for it */
 	run_first(true);
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 10));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
@@ -638,7 +638,7 @@ TEST_F_TIMEOUT(open, sleeper_can_be_killed_with_text_before_it, 60)
 	close(fd);
 }
 
-/* One text for many who sleep: one gets it, the others go on */
+/* One text for many sleeping readers: one gets it, the others sleep again */
 TEST_F(open, many_sleepers_share)
 {
 	int fd = stream_open(self->prog, STDOUT, 0), i, got = 0;
@@ -684,7 +684,7 @@ FIXTURE_VARIANT_ADD(woken, in_soft_interrupt) {
 	.tracepoint = "softirq_entry", .context = IN_SOFTIRQ,
 };
 
-/* Waking takes that lock, and the program has it */
+/* Waking up takes this lock, which is held while the program runs */
 FIXTURE_VARIANT_ADD(woken, under_the_runqueue_lock) {
 	.tracepoint = "sched_switch", .context = IN_TASK,
 };
@@ -708,7 +708,7 @@ FIXTURE_TEARDOWN(woken)
 	anywhere_bpf__destroy(self->skel);
 }
 
-/* The only one that prints is the program in that context */
+/* Only the program in that context prints */
 TEST_F(woken, sleeper_is)
 {
 	int fd = stream_open(bpf_program__fd(self->skel->progs.anywhere), STDOUT, 0);
@@ -775,7 +775,7 @@ struct pinger {
 	int error;
 };
 
-/* One message, then none until the reader has got it: each must wake it */
+/* Print a message only after the reader got the previous one: each must wake it */
 static void *ping_thread(void *arg)
 {
 	struct pinger *p = arg;
@@ -790,7 +790,7 @@ static void *ping_thread(void *arg)
 	return NULL;
 }
 
-/* Returns when there is text, as far as that is known */
+/* Return when there is text, as far as can be determined. */
 static int sleep_until_text(enum pinged how, int fd, int epfd)
 {
 	switch (how) {
@@ -831,8 +831,8 @@ TEST_F(ping, each_message_wakes_its_reader)
 }
 
 /*
- * Readers that take a byte at a time of the same stream, woken by one another's
- * leavings: each in its own way. None may sleep on while there is text.
+ * Readers of different kinds read the same stream, one byte at a time, and leave the rest
+ * to each other. None may sleep while there is text.
  */
 struct nibbler {
 	pthread_t thread;
@@ -880,7 +880,7 @@ TEST_F(open, readers_leave_text_for_one_another)
 	}
 	for (i = 0; i < 2000; i++)
 		ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1 + i % 40));
-	/* The last text is drained before the program goes, so nobody sleeps on it */
+	/* The last text is read before the program is unloaded, which would wake all */
 	wait_until(!(poll_now(self->fd) & POLLIN));
 	unload(&self->skel);
 	for (i = 0; i < 6; i++) {
@@ -922,7 +922,7 @@ static void *print_for_all(void *arg)
 	return NULL;
 }
 
-/* Edge-triggered: read until it is drained. True at its end. */
+/* Edge-triggered: read until it is drained. Return: true at the end of the stream. */
 static bool follow(struct followed *f)
 {
 	char buf[512];
@@ -987,13 +987,13 @@ TEST(one_loop_follows_100_programs)
 
 struct opener {
 	pthread_t thread;
-	const int *prog;	/* of the one that is loaded now, or an fd that is closed */
+	const int *prog;	/* of the program that is currently loaded, or a closed fd */
 	int *opened;		/* by all of them */
 	const struct flag *stop;
 	int error;
 };
 
-/* Opens, reads or polls or does not, and closes */
+/* Open, maybe read or poll, and close */
 static void *open_and_close(void *arg)
 {
 	struct opener *o = arg;
@@ -1045,7 +1045,7 @@ TEST(opening_races_with_unloading)
 		ASSERT_NE(NULL, skel);
 		__atomic_store_n(&prog, fd, __ATOMIC_RELAXED);
 		enough = __atomic_load_n(&opened, __ATOMIC_RELAXED) + OPENS / UNLOADS;
-		/* Left unread, for whoever has the stream last */
+		/* Left unread, to be freed with the last reference */
 		EXPECT_EQ(0, say_all(fd, STDOUT, SAY_512, 20, NULL));
 		EXPECT_EQ(0, say_all(fd, STDERR, SAY_512, 20, NULL));
 		wait_until(__atomic_load_n(&opened, __ATOMIC_RELAXED) >= enough);
@@ -1060,7 +1060,7 @@ TEST(opening_races_with_unloading)
 	EXPECT_TRUE(memory_is_back(before, 5 * MIB));
 }
 
-/* What is unread goes when the last descriptor does */
+/* Unread text is freed when the last descriptor is closed */
 TEST(descriptor_keeps_the_text_and_nothing_else)
 {
 	struct say_bpf *skel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What bpf_helpers.h has for printing, in objects that don't know the kernel that
- * they will run on. Also for kernels without streams.
+ * The macros of bpf_helpers.h for printing, in objects that run on any kernel, including
+ * those without streams.
  */
 #include <sys/utsname.h>
 
@@ -27,7 +27,7 @@ static bool kernel_has_streams(void)
 	       kernel_has_func("bpf_stream_vprintk_impl");
 }
 
-/* The only one whose bpf_stream_vprintk() has five arguments */
+/* The only version whose bpf_stream_vprintk() has five arguments */
 static bool kernel_is_6_17(void)
 {
 	struct utsname uts;
@@ -35,7 +35,7 @@ static bool kernel_is_6_17(void)
 	return !uname(&uts) && !strncmp(uts.release, "6.17", 4);
 }
 
-/* Where the text of a program can be */
+/* Where the text of a program can appear */
 struct output {
 	int trace_fd;
 	struct text text[SINK_NOWHERE];
@@ -54,7 +54,7 @@ static void output_end(struct output *out)
 	close(out->trace_fd);
 }
 
-/* A message that ends a line is followed by an empty one in the pipe */
+/* In the pipe a message that ends in a newline is followed by an empty line */
 static void take_trace(struct output *out)
 {
 	static const char mark[] = "bpf_trace_printk: ";
@@ -121,7 +121,7 @@ FIXTURE_VARIANT(printk)
 	int err;
 };
 
-/* Into the stream where there is one */
+/* Into the stream if the kernel has streams */
 FIXTURE_VARIANT_ADD(printk, any_kernel)
 {
 	.elf = printk_all_bpf__elf_bytes,
@@ -153,7 +153,7 @@ FIXTURE_SETUP(printk)
 	const void *elf;
 	size_t size;
 
-	/* Others have one prototype, which any_kernel is about */
+	/* Other kernels have one prototype, see any_kernel */
 	if (variant->elf == printk_6_18_bpf__elf_bytes)
 		SKIP_UNLESS_OURS("both prototypes");
 	elf = variant->elf(&size);
@@ -179,7 +179,7 @@ static const struct bpf_program *program(const struct bpf_object *obj, const cha
 	return bpf_object__find_program_by_name(obj, name);
 }
 
-/* The program's value is that of the macro */
+/* The program returns the value of the macro */
 #define EXPECT_PRINTS(name, want)						\
 	do {									\
 		const struct bpf_program *prog = program(self->obj, name);	\
@@ -229,7 +229,7 @@ TEST_F(printk, returns_what_the_kfunc_does)
 			      refused ? "" : "unknown stream\n"));
 }
 
-/* Where the kernel can't, at least the place comes out, by way of the macro */
+/* If the kernel can't, the macro prints at least the source location */
 static bool is_stack(const char *text, bool dumped)
 {
 	static const char place[] = "stack() at progs/printk.bpf.h:";
@@ -260,14 +260,14 @@ TEST_F(printk, prints_a_stack_or_the_place)
 		EXPECT_EQ(0, self->out.text[SINK_TRACE].len);
 }
 
-/* The loader program of a light skeleton finds kfuncs by itself */
+/* The loader program of a light skeleton resolves kfuncs itself */
 TEST(light_skeleton_prints_too)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	struct printk_light_lskel *skel;
 	struct output out = {};
 
-	/* From 7.0 on, bpf_stream_vprintk_impl() is a name without a function */
+	/* From 7.0 on, bpf_stream_vprintk_impl() is in BTF but not a symbol */
 	if (kernel_has_func("bpf_stream_vprintk") && !kernel_is_6_17())
 		SKIP_UNLESS_OURS("light skeletons that know both prototypes");
 	skel = printk_light_lskel__open_and_load();
@@ -315,7 +315,7 @@ static int count_jumps(const struct insns *insns)
 	return jumps;
 }
 
-/* Nothing but the call is left, and the constant by which it was chosen */
+/* Only the call remains, and the constant by which it was selected */
 TEST(costs_no_more_than_the_call)
 {
 	struct insns once, by_hand;
@@ -332,7 +332,7 @@ TEST(costs_no_more_than_the_call)
 	ASSERT_EQ(0, get_insns(bpf_program__fd(skel->progs.once_by_hand), &by_hand));
 	EXPECT_EQ(1, count_jumps(&by_hand));
 	EXPECT_EQ(1, count_jumps(&once));
-	/* An instruction that takes the room of two */
+	/* An instruction of two slots */
 	EXPECT_EQ(by_hand.count + 2, once.count);
 	printk_all_bpf__destroy(skel);
 }

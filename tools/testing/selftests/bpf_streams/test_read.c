@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* BPF_PROG_STREAM_READ_BY_FD: what it returns, takes and leaves */
+/* BPF_PROG_STREAM_READ_BY_FD: results, consumed text and remaining text */
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,7 +16,7 @@ static long raw_read(struct stream_read_attr *attr, size_t size)
 	return ret < 0 ? -errno : ret;
 }
 
-/* 'count' lines into stdout, and the text they make */
+/* Print 'count' lines into stdout, and return their text. */
 static int say_lines(int fd, __u64 *seq, __u32 count, struct text *want)
 {
 	__u64 s = *seq;
@@ -124,7 +124,7 @@ TEST_F(read, bytes_after_the_attributes_are_einval)
 	longer.bytes[63] = 1;
 	EXPECT_EQ(-EINVAL, raw_read(&longer.attr, sizeof(longer)));
 
-	/* Zeroes are fine, and nobody has taken the text */
+	/* Excess zeroes are accepted, and the text was not read by any call */
 	EXPECT_EQ(5, raw_read(&attr, sizeof(attr)));
 }
 
@@ -155,7 +155,7 @@ static char *high_page(long page)
 	return NULL;
 }
 
-/* As with a buffer on the stack, which may lie there */
+/* As with a buffer on the stack */
 TEST_F(read, length_may_reach_beyond_user_space)
 {
 	char *buf = high_page(self->page);
@@ -218,7 +218,7 @@ TEST_F(read, two_programs_have_streams_of_their_own)
 	say_bpf__destroy(other);
 }
 
-/* The fd is the permission: no capability is asked for */
+/* The fd is the permission: no capability is required */
 TEST_F(read, holder_of_the_fd_needs_no_privilege)
 {
 	char buf[16];
@@ -272,7 +272,7 @@ TEST_F(read, ten_thousand_messages_in_one_read)
 	free(buf);
 }
 
-/* A buffer whose pages nobody has touched: the copy faults each of them in */
+/* A buffer with untouched pages: the copy faults each of them in */
 TEST_F(read, fresh_pages_are_faulted_in)
 {
 	char *buf;
@@ -286,7 +286,7 @@ TEST_F(read, fresh_pages_are_faulted_in)
 	EXPECT_EQ(0, memcmp(buf, self->want.data, self->want.len));
 }
 
-/* Reads and writes in turn, so that a read finds text new and left over */
+/* Read and write in turn, so that a read finds both new and old text */
 TEST_F(read, order_of_one_writer_is_kept)
 {
 	__u64 state = 0x5eed;
@@ -330,7 +330,7 @@ TEST_F(read, libbpf_function_reads_and_returns_errors)
 	EXPECT_EQ(0, bpf_prog_stream_read(self->fd, STDOUT, buf, sizeof(buf), &opts));
 }
 
-/* Reads of one size from first to last byte: each but the last fills its buffer */
+/* Reads of one size: each except the last fills its buffer */
 FIXTURE(chunks)
 {
 	struct say_bpf *skel;
@@ -359,7 +359,7 @@ FIXTURE_SETUP(chunks)
 	self->skel = say_load(&self->fd);
 	ASSERT_NE(NULL, self->skel);
 
-	/* Messages of one byte, and of lengths that are no multiple of the size */
+	/* Messages of one byte, and of lengths that are not a multiple of the size */
 	seq = 0;
 	ASSERT_EQ(0, say_all(self->fd, STDOUT, SAY_CHAR, 101, &seq));
 	for (seq = 0; seq < 101; seq++) {
@@ -393,8 +393,8 @@ TEST_F(chunks, fill_the_buffer_while_there_is_text)
 }
 
 /*
- * Buffers that can't be written, or not to their end. What the reader was not
- * told to have got must be in the stream still.
+ * Buffers that can't be written, or only in part. Text that was not returned must still be
+ * in the stream.
  */
 FIXTURE(fault)
 {
@@ -411,7 +411,7 @@ FIXTURE_SETUP(fault)
 	self->page = sysconf(_SC_PAGESIZE);
 	self->skel = say_load(&self->fd);
 	ASSERT_NE(NULL, self->skel);
-	/* A good page and a missing one */
+	/* A valid page and a missing one */
 	self->buf = mmap(NULL, 2 * self->page, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->buf);
@@ -468,7 +468,7 @@ TEST_F(fault, efault_where_no_byte_fits_takes_nothing)
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 5));
 
-	/* More than once, since a lost message shows only in the next read */
+	/* More than once, as a lost message only shows in the next read */
 	for (i = 0; i < 3; i++) {
 		EXPECT_EQ(-EFAULT, stream_read(self->fd, STDOUT, NULL, 100));
 		EXPECT_EQ(-EFAULT, stream_read(self->fd, STDOUT, end, 100));
@@ -495,7 +495,7 @@ TEST_F(fault, efault_in_the_middle_of_a_message_keeps_its_rest)
 	EXPECT_EQ(0, memcmp(self->buf, "abcde", 5));
 }
 
-/* An empty stream has nothing to copy, so the buffer is of no interest */
+/* An empty stream has nothing to copy, so the buffer is ignored */
 TEST_F(fault, empty_stream_never_faults)
 {
 	SKIP_UNLESS_OURS("an empty stream never faults");

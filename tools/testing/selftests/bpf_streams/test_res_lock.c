@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Resilient spin locks of one program: wherever a lock can be, many at once, what
- * user space sees of it, printing with one held, and what is reported of a program
- * that takes one twice.
+ * Resilient spin locks of one program: all places for locks, many locks at once, access
+ * by user space, printing with a lock held, and reports on programs that take a lock
+ * twice.
  */
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(res_lock)
 	res_lock_bpf__destroy(self->skel);
 }
 
-/* The report is this one, of one lock held, which is the one attempted again */
+/* The stream has this report, with one held lock, which is attempted again */
 static bool is_deadlock_with(const struct report *r, const char *error, __u64 lock)
 {
 	if (!strcmp(r->error, error) && r->attempted == lock && r->total_held == 1 &&
@@ -123,7 +123,7 @@ TEST_F(res_lock, many_at_once)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* What is listed is found */
+/* Locks in the table are found */
 TEST_F(res_lock, one_of_many_again)
 {
 	struct bpf_program *prog = self->skel->progs.deep;
@@ -144,7 +144,7 @@ TEST_F(res_lock, one_of_many_again)
 	}
 }
 
-/* Values of an array lie one behind the other */
+/* Values of an array are adjacent */
 TEST_F(res_lock, report_lists_them_in_order)
 {
 	struct bpf_program *prog = self->skel->progs.deep;
@@ -158,7 +158,7 @@ TEST_F(res_lock, report_lists_them_in_order)
 		EXPECT_EQ(self->bss->address + i * sizeof(struct locked), self->r.held[i]);
 }
 
-/* What is not listed is not found, but the wait for it ends */
+/* Locks beyond the table are not found, and waiting for them times out */
 TEST_F(res_lock, one_of_too_many_again)
 {
 	struct bpf_program *prog = self->skel->progs.deep;
@@ -178,7 +178,7 @@ TEST_F(res_lock, one_of_too_many_again)
 	}
 }
 
-/* More than one program may take: programs within programs */
+/* More locks than one program may take: nested programs */
 TEST(more_than_a_cpu_may_hold)
 {
 	struct res_lock_bpf *skel = res_lock_bpf__open();
@@ -202,7 +202,7 @@ TEST(more_than_a_cpu_may_hold)
 	EXPECT_EQ(DEEP, skel->bss->deep_taken[2]);
 	EXPECT_EQ(MAX_HELD_AT_ALL - 3 * DEEP, skel->bss->deep_taken[3]);
 	EXPECT_EQ(-EBUSY, skel->bss->deep_err[3]);
-	/* Nobody has waited: there is nothing to report */
+	/* Nothing has waited, so nothing is reported */
 	EXPECT_EQ(0, reports_read(bpf_program__fd(skel->progs.deeper3), &r));
 	EXPECT_TRUE(stream_is(skel->progs.deep, STDOUT, "40 locks held\n"));
 	EXPECT_TRUE(stream_is(skel->progs.deeper1, STDOUT, "80 locks held\n"));
@@ -216,7 +216,7 @@ TEST(more_than_a_cpu_may_hold)
 	res_lock_bpf__destroy(skel);
 }
 
-/* Load the tracer and the program that is to be traced, attach the one and run the other */
+/* Load the tracer and the traced program, attach the former and run the latter */
 static int trace(const char *tracer, __u64 *traced)
 {
 	struct res_lock_bpf *skel = res_lock_bpf__open();
@@ -257,7 +257,7 @@ TEST(slow_path_is_not_traced)
 	EXPECT_EQ(0, traced);
 }
 
-/* What programs call can be traced: by a program that takes the lock before them */
+/* The kfuncs can be traced, by a program that takes the lock before they do */
 TEST(function_of_programs_is_traced)
 {
 	static const char * const tracers[] = { "fast_fentry", "fast_kprobe" };
@@ -277,7 +277,7 @@ TEST_F(res_lock, twice_is_a_deadlock)
 	struct bpf_program *prog = self->skel->progs.aa;
 
 	self->bss->key = 5;
-	/* The program goes on, and takes the lock thereafter: thrice in all */
+	/* The program continues and takes the lock after that: three times in total */
 	ASSERT_EQ(0, run(prog));
 	EXPECT_EQ(-EDEADLK, self->bss->again_err);
 	EXPECT_EQ(3, self->bss->value);
@@ -312,7 +312,7 @@ TEST_F(res_lock, twice_is_a_deadlock_with_interrupts_disabled)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* The report is of the function that fails, not of the one that has succeeded */
+/* The report names the variant that failed, not the one that succeeded */
 TEST_F(res_lock, twice_is_a_deadlock_by_both_functions)
 {
 	struct bpf_program *prog = self->skel->progs.aa_mixed;
@@ -328,7 +328,7 @@ TEST_F(res_lock, twice_is_a_deadlock_by_both_functions)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* The text itself, which the tests above know by what it means */
+/* The exact text, of which the tests above only check the contents */
 TEST_F(res_lock, report_is_exactly_that)
 {
 	struct bpf_program *prog = self->skel->progs.aa;
@@ -352,7 +352,7 @@ TEST_F(res_lock, report_is_exactly_that)
 	text_free(&t);
 }
 
-/* In a child: whether the locks are shown by their addresses, -1 if there is no report */
+/* In a child. Return: 1 if the addresses of locks are shown, -1 without a report. */
 static int shows_addresses(__u64 caps)
 {
 	struct caps_bpf *skel;
@@ -366,7 +366,7 @@ static int shows_addresses(__u64 caps)
 	    !report_read(bpf_program__fd(skel->progs.deadlocks), &r) ||
 	    strcmp(r.error, DEADLOCK) || r.nr_held != 1 || r.held[0] != r.attempted)
 		return -1;
-	/* What the kernel prints else is a hash of 32 bits */
+	/* Otherwise the kernel prints a hash of 32 bits */
 	return !!(r.attempted >> 32);
 }
 
@@ -451,7 +451,7 @@ TEST_F(res_lock, twice_in_timer_callback)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* Its first line would fit */
+/* Its first line alone would fit */
 TEST_F(res_lock, report_that_does_not_fit_is_dropped_and_counted)
 {
 	struct bpf_program *prog = self->skel->progs.fill;
@@ -537,7 +537,7 @@ TEST_F(res_lock, preemption_is_disabled_with_a_lock_held)
 {
 	struct res_lock_bpf__bss *bss = self->bss;
 
-	/* Says why, if it can't */
+	/* Print the reason if it can't */
 	if (run(self->skel->progs.counts) == 3)
 		SKIP(return, "can't tell on this kernel");
 	EXPECT_EQ(-EDEADLK, bss->again_err);
@@ -620,7 +620,7 @@ TEST_F(interrupts, are_on_with_a_lock_held_otherwise)
 	}
 }
 
-/* All that a user of the map must not have to do with is set to this */
+/* User space sets the part that it cannot access to this */
 #define GARBAGE		0xa5a5a5a5
 
 TEST_F(res_lock, word_is_not_for_user_space)
@@ -652,14 +652,14 @@ TEST_F(res_lock, word_is_not_for_user_space)
 	EXPECT_EQ(0, l.lock);
 	EXPECT_EQ(12, l.value);
 
-	/* Memory that was used before */
+	/* Reused memory */
 	ASSERT_EQ(0, bpf_map_update_elem(self->hash, &key, &garbage, BPF_NOEXIST));
 	ASSERT_EQ(0, run(self->skel->progs.in_hash));
 	EXPECT_EQ(0, self->bss->word);
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
-/* That is of bpf_spin_lock, which user space may have the kernel take */
+/* BPF_F_LOCK is for bpf_spin_lock only */
 TEST_F(res_lock, is_not_taken_by_map_commands)
 {
 	struct locked l = {};
@@ -725,7 +725,7 @@ TEST_F(holder, is_neither_seen_nor_disturbed_by_user_space)
 	EXPECT_EQ(0, l.lock);
 	EXPECT_EQ(0, bpf_map_update_elem(fd, &self->bss->key, &garbage, BPF_ANY));
 
-	/* An array's value is the same still; that of a hash map is a new one */
+	/* An array has the same element; a hash map has a new one */
 	EXPECT_EQ(variant->hash ? 0 : 1, run(prog));
 	EXPECT_EQ(variant->hash ? 0 : -ETIMEDOUT, self->bss->err);
 	__atomic_store_n(&self->bss->release, 1, __ATOMIC_RELEASE);
@@ -789,7 +789,7 @@ TEST(program_that_printing_runs_into_takes_the_same_lock)
 	EXPECT_EQ(bss->attempts, bss->deadlocks);
 	EXPECT_EQ(0, bss->other_errors);
 
-	/* The report of the one is not with the other */
+	/* The reports are in separate streams */
 	EXPECT_EQ(0, reports_read(bpf_program__fd(printer), &r));
 	reports = reports_read(bpf_program__fd(tracer), &r);
 	EXPECT_STREQ(DEADLOCK, r.error);
@@ -800,7 +800,7 @@ TEST(program_that_printing_runs_into_takes_the_same_lock)
 	res_lock_bpf__destroy(skel);
 }
 
-/* Number of groups of five lines, each in one piece; -1 if one is not */
+/* Return: number of contiguous groups of five lines; -1 if one is interleaved. */
 static int count_groups(const struct text *t, int *of_cpu)
 {
 	unsigned int cpu, group, n, last_cpu = 0, last_group = 0;
@@ -846,7 +846,7 @@ FIXTURE_TEARDOWN(groups)
 	res_lock_bpf__destroy(self->skel);
 }
 
-/* Returns how many lines were lost as there was no memory without waiting. */
+/* Return: number of lines that were lost for lack of memory. */
 static int run_on_both_cpus(struct __test_metadata *const _metadata,
 			    const struct bpf_program *prog, struct text *t)
 {
@@ -881,7 +881,7 @@ TEST_F(groups, of_lines_are_not_broken_under_a_lock)
 	do {
 		self->groups->bss->lost = 0;
 		dropped = run_on_both_cpus(_metadata, prog, &self->t);
-		/* A CPU that was waited for too long costs the other its group */
+		/* A time-out costs a CPU its group */
 		reports = reports_read(bpf_program__fd(prog), NULL);
 		EXPECT_LE(0, reports);
 		EXPECT_GE(self->groups->bss->lost, reports);
@@ -894,7 +894,7 @@ TEST_F(groups, of_lines_are_not_broken_under_a_lock)
 	EXPECT_TRUE(others_are_empty(self->groups->obj));
 }
 
-/* The same without: they meet in the middle of their groups */
+/* Without the lock their groups are interleaved */
 TEST_F(groups, of_lines_are_broken_without_a_lock)
 {
 	struct res_lock_bpf__bss *bss = self->skel->bss;
@@ -910,7 +910,7 @@ TEST_F(groups, of_lines_are_broken_without_a_lock)
 	EXPECT_EQ(2 * 5, bss->lines_printed);
 }
 
-/* The same with: the one that waits in the middle is not disturbed */
+/* With the lock a delay within a group does no harm */
 TEST_F(groups, of_lines_are_not_broken_by_one_that_waits)
 {
 	struct res_lock_bpf__bss *bss = self->skel->bss;
@@ -926,7 +926,7 @@ TEST_F(groups, of_lines_are_not_broken_by_one_that_waits)
 	EXPECT_EQ(2, bss->came);
 }
 
-/* What demo_groups shows */
+/* As in demo_groups */
 TEST_F(groups, sample_transfers_or_reports)
 {
 	struct bpf_program *prog = self->groups->progs.transfer;

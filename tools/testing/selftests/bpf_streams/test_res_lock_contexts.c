@@ -2,8 +2,8 @@
 /*
  * Deadlocks and timeouts of resilient spin locks on two CPUs, and of programs that
  * interrupt others, in all contexts. The programs wait for each other, so that each
- * case is the same each time; only a machine that does not let a CPU run for long
- * can turn a deadlock of two into a timeout, which then is tried again.
+ * scenario is reproducible. Only if the host stops a CPU for long, a deadlock of two
+ * becomes a timeout; then the scenario is repeated.
  */
 #include <sys/utsname.h>
 #include <linux/membarrier.h>
@@ -20,12 +20,12 @@
 
 #define TRIES		10
 
-/* What comes out of the second lock */
+/* Expected result of the second lock */
 enum result {
 	NOTHING,		/* there is none */
 	SUCCESS,
 	AA,
-	ABBA,			/* of the two that have this at least one fails */
+	ABBA,			/* at least one of the two actors with this fails */
 	TIMED_OUT,
 	SUCCESS_OR_TIMED_OUT,
 };
@@ -34,7 +34,7 @@ struct role {
 	enum context context;
 	int cpu;
 	enum result result;
-	/* As of struct actor; but for the first: 0 is nobody, 1 is actor 0 */
+	/* As in struct actor; except for the first: 0 is none, 1 is actor 0 */
 	int cue, meets, sees_off;
 	/* 0 is none, 1 is lock 0 */
 	int first, second;
@@ -50,7 +50,7 @@ FIXTURE(locks)
 
 FIXTURE_VARIANT(locks)
 {
-	/* In the order in which they are started. A role without context ends them. */
+	/* In the order of their start, terminated by a role without context */
 	struct role roles[NR_ACTORS];
 	bool only_ours;
 };
@@ -165,7 +165,7 @@ FIXTURE_VARIANT_ADD(locks, nmi_takes_another_lock) {
 	},
 };
 
-/* One of the CPU's locks is held by what was interrupted */
+/* One of the CPU's locks is held by the interrupted context */
 FIXTURE_VARIANT_ADD(locks, abba_across_softirq) {
 	.roles = {
 		{ IN_SOFTIRQ, 1, ABBA, .cue = SECOND, .meets = THIRD, .second = B },
@@ -183,7 +183,7 @@ FIXTURE_VARIANT_ADD(locks, abba_across_nmi) {
 	},
 };
 
-/* Both the waiter and what interrupts it wait for a third. CPU 0 sends the NMIs. */
+/* The waiter and the context that interrupts it wait for a third. CPU 0 sends NMIs. */
 FIXTURE_VARIANT_ADD(locks, nmi_interrupts_waiter) {
 	.roles = {
 		{ IN_TASK, 2, NOTHING, .first = B, .sees_off = THIRD },
@@ -305,7 +305,7 @@ static void start_task(struct __test_metadata *const _metadata, struct play *p, 
 	ASSERT_EQ(0, pthread_create(&p->threads[nr], NULL, task_thread, &p->tasks[nr]));
 }
 
-/* When this returns it holds its first lock, or is ready for its cue */
+/* When this returns, it holds its first lock or waits for its cue */
 static void start_role(struct __test_metadata *const _metadata, struct play *p, int nr,
 		       const struct role *role)
 {
@@ -354,7 +354,7 @@ static void play(struct __test_metadata *const _metadata,
 		a->sees_off = roles[i].sees_off - 1;
 		a->irqsave = irqsave && !roles[i].interruptible;
 	}
-	/* The others are in this thread's way, if on this CPU, not for long */
+	/* Other actors on this CPU delay this thread only briefly */
 	pin_to_cpu(0);
 	for (i = 0; i < nr_roles(roles); i++)
 		start_role(_metadata, &p, i, &roles[i]);
@@ -366,7 +366,7 @@ static void play(struct __test_metadata *const _metadata,
 	}
 }
 
-/* The stderr of which an actor's error is reported */
+/* The program in whose stderr an actor's error is reported */
 static const struct bpf_program *prog_of(struct res_lock_actors_bpf *skel, enum context c)
 {
 	if (c == IN_SOFTIRQ)
@@ -374,13 +374,13 @@ static const struct bpf_program *prog_of(struct res_lock_actors_bpf *skel, enum 
 	return c == IN_NMI ? skel->progs.in_nmi : skel->progs.in_task;
 }
 
-/* The locks that the actor's CPU held then, as the report has them */
+/* The locks that the actor's CPU held, as in the report */
 static int held_by(const struct actor *actors, int nr, __u64 *held)
 {
 	const struct actor *a = &actors[nr];
 	int n = 0;
 
-	/* What it has interrupted */
+	/* The interrupted context */
 	if (a->cue != NOBODY && actors[a->cue].cpu == a->cpu && actors[a->cue].first != NO_LOCK)
 		held[n++] = actors[a->cue].first_addr;
 	if (a->first != NO_LOCK)
@@ -388,7 +388,7 @@ static int held_by(const struct actor *actors, int nr, __u64 *held)
 	return n;
 }
 
-/* Is this the report of the actor's error? */
+/* Test if this is the report of the actor's error. */
 static bool report_is_of(const struct report *r, const struct actor *actors, int nr)
 {
 	const char *error = actors[nr].second_err == -EDEADLK ? DEADLOCK : TIMEOUT;
@@ -419,7 +419,7 @@ static bool is_reported(const struct text *t, const struct actor *actors, int nr
 	return false;
 }
 
-/* Those whose errors are in the stream of 'prog': each one is reported, no more */
+/* The stream of 'prog' has exactly the errors of its actors */
 static void expect_reports(struct __test_metadata *const _metadata,
 			   struct res_lock_actors_bpf *skel, const struct role *roles,
 			   const struct bpf_program *prog)
@@ -461,7 +461,7 @@ static bool result_is(enum result result, int err)
 	return false;
 }
 
-/* How many have found the ABBA deadlock */
+/* Number of actors that detected the ABBA deadlock */
 static int check_play(struct __test_metadata *const _metadata,
 		      struct res_lock_actors_bpf *skel, const struct role *roles)
 {
@@ -499,7 +499,7 @@ static bool has_abba(const struct role *roles)
 	return roles[0].result == ABBA || roles[1].result == ABBA;
 }
 
-/* On a busy host CPUs may not run for so long that the actors never meet */
+/* On a busy host CPUs may stop for so long that the actors never meet */
 static bool is_lost(const struct res_lock_actors_bpf *skel, const struct role *roles)
 {
 	int i;
@@ -511,8 +511,8 @@ static bool is_lost(const struct res_lock_actors_bpf *skel, const struct role *r
 }
 
 /*
- * An interrupt that comes just before its CPU's wait begins is told of a deadlock, see
- * "Deadlocks" in kernel/bpf/rqspinlock.c
+ * An interrupt right before its CPU begins to wait may get -EDEADLK, see "Deadlocks" in
+ * kernel/bpf/rqspinlock.c
  */
 static bool is_early(const struct res_lock_actors_bpf *skel, const struct role *roles)
 {
@@ -525,7 +525,7 @@ static bool is_early(const struct res_lock_actors_bpf *skel, const struct role *
 	return false;
 }
 
-/* Messages of all programs that there was no memory for without waiting */
+/* Messages of all programs that were lost for lack of memory */
 static unsigned long long dropped(const struct res_lock_actors_bpf *skel)
 {
 	unsigned long long sum = 0;
@@ -569,7 +569,7 @@ static void play_through(struct __test_metadata *const _metadata,
 	if (has_abba(roles))
 		EXPECT_LT(0, abba);
 
-	/* Whatever has happened, the locks are as good as new */
+	/* In any case the locks can be taken afterwards */
 	ASSERT_EQ(0, run(skel->progs.check));
 	EXPECT_EQ(0, skel->bss->not_free);
 	EXPECT_TRUE(others_are_empty(skel->obj));
@@ -599,7 +599,7 @@ int main(int argc, char **argv)
 
 	streams_require();
 	reports_require("bpf_prog_report_rqspinlock_violation");
-	/* Nor are they reported for a softirq, or right about what is held */
+	/* Their reports do not cover softirqs and list other locks */
 	if (!uname(&uts) && !strncmp(uts.release, "6.17", 4)) {
 		ksft_print_header();
 		ksft_exit_skip("not promised by this kernel: true lists of locks held\n");

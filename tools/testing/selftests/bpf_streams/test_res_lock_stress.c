@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Several locks taken at random, in the wrong order too, by tasks, timers and NMIs
- * on all CPUs: counters that the locks guard come out exact, and each lock that was
- * not to be had is accounted for.
+ * Tasks, timers and NMIs on all CPUs take several locks at random, also in the wrong
+ * order: counters that the locks protect are exact, and each failure is accounted for.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -51,7 +50,7 @@ struct reader {
 	long error;
 };
 
-/* So that the streams don't get full */
+/* Keep the streams from filling up */
 static void *read_thread(void *arg)
 {
 	struct reader *r = arg;
@@ -65,7 +64,7 @@ static void *read_thread(void *arg)
 	return NULL;
 }
 
-/* Reports, and whether all were accepted */
+/* Count the reports, and check that all were accepted */
 static int finish_reader(struct __test_metadata *const _metadata, struct reader *r,
 			 bool *complete)
 {
@@ -189,7 +188,7 @@ TEST_F(stress, counters_are_exact_and_errors_are_accounted_for)
 	}
 	run_workers(_metadata, skel, self->workers, self->cpus, self->nmis);
 	__atomic_store_n(&skel->bss->stop, 1, __ATOMIC_RELEASE);
-	/* The timers have this turn and no other */
+	/* Timers run in this iteration only */
 	ASSERT_EQ(0, run(skel->progs.cancel));
 	bpf_link__destroy(skel->links.in_nmi);
 	skel->links.in_nmi = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the verifier makes of programs that keep the rules for resilient spin locks,
- * and of those that break one; and of the lock as a field of map values.
+ * The verifier accepts programs that keep the rules for resilient spin locks, and refuses
+ * those that break one; and the lock as a field of map values.
  */
 #include <bpf/btf.h>
 
@@ -66,7 +66,7 @@ TEST(programs_that_keep_the_rules_run)
 	res_lock_ok_bpf__destroy(skel);
 }
 
-/* What the verifier must say of the program, from the tag at its source */
+/* The expected message of the verifier, from the tag in the program's source */
 static const char *reason(const struct btf *btf, const char *prog)
 {
 	const struct btf_type *t, *func;
@@ -86,7 +86,7 @@ static const char *reason(const struct btf *btf, const char *prog)
 	return NULL;
 }
 
-/* Is the n-th program of the object refused for the reason that it gives? */
+/* Test if the n-th program of the object is refused with its message. */
 static bool refused(int n, __u32 flags, bool *last)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
@@ -143,7 +143,7 @@ TEST(programs_that_break_a_rule_are_refused_for_it)
 	ASSERT_LT(50, i);
 }
 
-/* With a state for each instruction pruning has most chances to go wrong */
+/* With a state for each instruction pruning is most likely to go wrong */
 TEST(programs_that_break_a_rule_are_refused_whatever_is_pruned)
 {
 	bool last = false;
@@ -271,7 +271,7 @@ static int create_keys(int nr)
 	return fd;
 }
 
-/* Pointers to the locks: the stack has room for so many, the others are in registers */
+/* Pointers to the locks: as many as fit the stack, the others in registers */
 #define ON_STACK	64
 
 static void emit_store(struct code *c, int lock)
@@ -290,7 +290,7 @@ static void emit_fetch(struct code *c, int lock)
 		emit(c, BPF_MOV64_REG(BPF_REG_1, BPF_REG_6 + lock - ON_STACK));
 }
 
-/* Take that many locks, then release them; returns 0 if all could be had */
+/* Take that many locks, then release them. Return: 0 if all were taken. */
 static void emit_nested(struct code *c, int nr, int locks_fd, int keys_fd)
 {
 	int i, exits[nr], failed[nr], release[nr];
@@ -318,7 +318,7 @@ static void emit_nested(struct code *c, int nr, int locks_fd, int keys_fd)
 	}
 	for (i = 0; i < nr; i++) {
 		c->insns[exits[i]].off = c->len - exits[i] - 1;
-		/* Those before it have to be released */
+		/* The locks before it have to be released */
 		c->insns[failed[i]].off = (i ? release[i - 1] : c->len) - failed[i] - 1;
 	}
 	emit(c, BPF_MOV64_REG(BPF_REG_0, BPF_REG_9));
@@ -359,7 +359,7 @@ TEST(locks_nest_as_deep_as_the_verifier_counts)
 		TH_LOG("%s", log_buf);
 }
 
-/* An instruction of which C knows nothing, with the only lock of the map held */
+/* An instruction that C cannot express, with the only lock of the map held */
 static int load_under_lock(struct bpf_insn insn, enum bpf_prog_type type)
 {
 	int locks = create_locks(BPF_MAP_TYPE_ARRAY, 1);
@@ -402,7 +402,7 @@ TEST(packet_is_not_loaded_from_under_lock)
 	}
 }
 
-/* With interrupts off, the flag at fp - 8; restores them from where it is told */
+/* With interrupts disabled and the flag at fp - 8; restores them from a given slot */
 static int load_irq(int restore_off)
 {
 	int locks = create_locks(BPF_MAP_TYPE_ARRAY, 1);
@@ -447,9 +447,8 @@ TEST(flag_is_restored_from_where_it_is)
 }
 
 /*
- * The upper half of an int that a function returns may be anything: a program
- * that compares all of it must not pass for one that knows whether it has got
- * the lock.
+ * The upper half of an int that a function returns is undefined: a program that compares
+ * all of it has not checked if it holds the lock.
  */
 TEST(upper_half_of_result_is_unknown)
 {
@@ -496,9 +495,9 @@ TEST(maps_that_may_have_locks)
 }
 
 /*
- * A value of two locks, in structs of their own if they are to be nested: the fd of
- * the map, or a negative error. A struct that has both is refused as a type. Where
- * the structs are types the map has no fields, as the base does it.
+ * A map whose value has two locks, in separate structs if nested. Return: its fd, or a
+ * negative error. A struct with both is refused as a type. If the structs are types, the
+ * map has no fields, as in the base.
  */
 static int create_two(bool res_first, bool res_second, bool nested)
 {
@@ -567,7 +566,7 @@ TEST(map_needs_btf_for_lock)
 	close(map);
 }
 
-/* The kernel keeps the lock to itself */
+/* The kernel does not expose the lock */
 TEST(user_space_neither_sees_nor_changes_lock)
 {
 	struct res_lock_ok_bpf *skel = res_lock_ok_bpf__open_and_load();
@@ -583,7 +582,7 @@ TEST(user_space_neither_sees_nor_changes_lock)
 	maps[0] = skel->maps.elems;
 	maps[1] = skel->maps.hashed;
 	for (i = 0; i < 2; i++) {
-		/* Twice: the first may make the element */
+		/* Twice: the first may create the element */
 		ASSERT_EQ(0, bpf_map_update_elem(bpf_map__fd(maps[i]), &key, &in, BPF_ANY));
 		ASSERT_EQ(0, bpf_map_update_elem(bpf_map__fd(maps[i]), &key, &in, BPF_ANY));
 		memset(&out, 0xff, sizeof(out));
@@ -622,7 +621,7 @@ static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
 	return 0;
 }
 
-/* An iterator gets at the very value, by a pointer of which no more is known */
+/* An iterator accesses the value itself, through an untyped pointer */
 TEST(iterators_do_not_get_at_lock)
 {
 	struct res_lock_ok_bpf *skel = res_lock_ok_bpf__open_and_load();

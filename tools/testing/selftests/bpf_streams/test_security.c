@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who may read a stream, that nothing else comes out of it, and what the two commands
- * make of attributes that make no sense.
+ * Permission to read a stream, that a read returns only its text, and invalid attributes
+ * of the two commands
  */
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -36,7 +36,7 @@ FIXTURE_TEARDOWN(security)
 	say_bpf__destroy(self->skel);
 }
 
-/* What somebody without any privilege makes of it: what 'what' returns, 0 to 255 */
+/* Call 'what' without any privilege. Return: its result, 0 to 255. */
 static int as_nobody(int (*what)(void *), void *arg)
 {
 	int status;
@@ -74,7 +74,7 @@ static int get_pinned_and_read(void *arg)
 	return stream_read(fd, STDOUT, buf, sizeof(buf)) == 5 ? 0 : 254;
 }
 
-/* Descriptors of others are as good as none, and cannot be had through /proc */
+/* Descriptors of other processes are invalid, also through /proc */
 static int read_any_fd(void *arg)
 {
 	char buf[32];
@@ -132,7 +132,7 @@ static void say_text(struct say_bpf *skel, const char *text)
 
 #define KPTR_RESTRICT	"/proc/sys/kernel/kptr_restrict"
 
-/* Loads of constants right before a call, in what the kernel shows of the program */
+/* Loads of constants right before a call, in the dump of the program */
 static int count_loads(__u32 id, int *nr_zero)
 {
 	struct bpf_insn insns[512] = {};
@@ -190,7 +190,7 @@ TEST_F(security, dump_shows_no_address_of_the_kernel)
 	EXPECT_TRUE(write_file(KPTR_RESTRICT, "0"));
 }
 
-/* In pages that have just held the text of the other, and been given back */
+/* In pages that have just been freed by the other stream */
 TEST_F(security, text_of_one_program_never_comes_out_of_another)
 {
 	static const char secret[] = "SECRETSECRETSECRETSECRETSECRETSECRET";
@@ -223,8 +223,8 @@ TEST_F(security, text_of_one_program_never_comes_out_of_another)
 }
 
 /*
- * Whatever has been in the memory of records, of the format buffers and on the stack:
- * a reader gets the text, and its buffer is left alone behind that
+ * Regardless of the former contents of records, format buffers and the stack, a reader
+ * gets the text, and its buffer is unchanged behind that.
  */
 TEST_F(security, reader_gets_the_text_and_no_byte_more)
 {
@@ -263,11 +263,11 @@ static __u64 pick(__u64 *state, const __u64 *from, size_t n)
 
 struct nonsense {
 	unsigned char attr[4096 + 64];
-	size_t size;		/* told to the kernel */
+	size_t size;		/* passed to the kernel */
 	bool is_there;		/* the kernel can read them */
-	unsigned char *buf;	/* where it may write */
+	unsigned char *buf;	/* where it may write to */
 	size_t buf_size;
-	unsigned char *attr_end;	/* no memory from here on */
+	unsigned char *attr_end;	/* no memory from this offset on */
 	__u64 fds[10];
 	size_t nr_fds;
 };
@@ -278,8 +278,8 @@ static void add_fd(struct nonsense *n, int fd)
 }
 
 /*
- * Of an address with only one bit, which no other memory is near to, even if another bit
- * is flipped: a read must not end up in what the test itself has
+ * At an address with a single bit set, far from other memory even if another bit is
+ * flipped: a read must not overwrite the test's own memory
  */
 #define LONELY	((void *)(1UL << 36))
 
@@ -301,7 +301,7 @@ static bool nonsense_init(struct nonsense *n, const struct say_bpf *skel, int pr
 	memset(n->buf, UNTOUCHED, n->buf_size);
 	n->attr_end = (unsigned char *)end + 2 * 4096;
 
-	/* Often the right one */
+	/* Often the valid one */
 	add_fd(n, prog_fd);
 	add_fd(n, prog_fd);
 	add_fd(n, prog_fd);
@@ -364,7 +364,7 @@ static void spoil(struct nonsense *n, __u64 *state, size_t right_size)
 		*(__u64 *)&n->attr[8 * (prng(state) % 4)] = prng(state);
 }
 
-/* Attributes as far as there is memory for them */
+/* Attributes, as far as their memory is mapped */
 static long call(struct nonsense *n, int cmd, __u64 *state)
 {
 	size_t there = n->size < sizeof(n->attr) ? n->size : sizeof(n->attr);
@@ -387,7 +387,7 @@ static bool is_one_of(long err, const int *errors, size_t n)
 	return false;
 }
 
-/* The attributes that the kernel sees: zeroes where it is told nothing */
+/* The attributes that the kernel reads: missing ones are zero */
 static bool can_be_read(const struct nonsense *n, void *attr, size_t right_size)
 {
 	size_t i;
@@ -402,7 +402,7 @@ static bool can_be_read(const struct nonsense *n, void *attr, size_t right_size)
 	return true;
 }
 
-/* Is it the stream of a program? 'prog' is one that there is. */
+/* Test if it is a stream of a program; 'prog' is a valid one. */
 static bool is_stream(int fd, __u32 stream_id, int prog)
 {
 	struct stream_stats st;
@@ -412,7 +412,7 @@ static bool is_stream(int fd, __u32 stream_id, int prog)
 	return fd == prog || !stream_stats(fd, STDOUT, &st);
 }
 
-/* What may come of a read while so much of each stream of 'prog' is unread */
+/* Possible results of a read with so many unread bytes in each stream of 'prog' */
 static bool read_is_right(const struct nonsense *n, int prog, const __u64 *unread, long ret)
 {
 	struct stream_read_attr attr;
@@ -422,22 +422,22 @@ static bool read_is_right(const struct nonsense *n, int prog, const __u64 *unrea
 		return ret < 0 && (ret != -EFAULT || !n->is_there);
 	if (!is_stream(attr.prog_fd, attr.stream_id, prog) || attr.len > INT32_MAX)
 		return ret < 0 && ret != -EFAULT;
-	/* Other programs have not printed */
+	/* Other programs do not print */
 	if (attr.prog_fd != prog || !unread[attr.stream_id])
 		return !ret;
 	at = attr.buf - (uintptr_t)n->buf;
 	room = at < n->buf_size ? n->buf_size - at : 0;
-	/* Where nothing is to be written, it may not matter where that is */
+	/* If nothing is written, the buffer may not be checked */
 	if (!room)
 		return ret == -EFAULT || (!attr.len && !ret);
 	most = attr.len < unread[attr.stream_id] ? attr.len : unread[attr.stream_id];
 	if (most <= room)
 		return ret == most;
-	/* How close to the end of memory copying comes, is up to the architecture */
+	/* How close to the end of memory a copy gets depends on the architecture */
 	return ret > 0 && ret <= room;
 }
 
-/* Text is where it was asked for, and none before it */
+/* Text is in the buffer, and nothing before it */
 static bool text_is_there(struct nonsense *n, __u64 buf, long got)
 {
 	size_t i, at = buf - (uintptr_t)n->buf;
@@ -460,7 +460,7 @@ static bool open_makes_sense(const struct nonsense *n, int prog)
 	       !(attr.flags & ~STREAM_NONBLOCK);
 }
 
-/* It must be the error that documentation and header tell, whatever the nonsense */
+/* For any attributes the error is one that is documented */
 TEST_F(security, nonsense_read_is_a_documented_error)
 {
 	static const int errors[] = { EINVAL, EBADF, ENOENT, EFAULT, E2BIG };
@@ -504,7 +504,7 @@ TEST_F(security, nonsense_read_is_a_documented_error)
 	EXPECT_LT(0, got);
 	EXPECT_LT(0, failed);
 
-	/* And nothing is lost by any of them */
+	/* And no text is lost */
 	got += stream_discard(self->fd, STDOUT) + stream_discard(self->fd, STDERR);
 	EXPECT_EQ(512 * ((ROUNDS + 63) / 64), got);
 	ASSERT_EQ(0, stream_stats(self->fd, STDOUT, &st));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs compute the same, whatever their functions begin with, wherever they have
- * may_gotos, whoever calls the functions and whoever traces them: with the JIT, which
- * has may_goto end loops by time, and without, where it does so by count.
+ * Programs compute the same with each kind of first instruction of functions, with
+ * may_gotos in all places, with all kinds of callers, and with tracing: with the JIT, for
+ * which may_goto limits the time, and without, where it counts.
  *
  * First each kind of instruction at the beginning of each kind of function, then
  * programs composed at random. BPF_STREAMS_SEED in the environment repeats the latter.
@@ -29,7 +29,7 @@ enum {
 	WRITER,			/* gets the packet's context */
 };
 
-/* Which functions have a may_goto */
+/* The functions with a may_goto */
 enum {
 	IN_MAIN		= 1 << 0,
 	IN_EARLY	= 1 << 1,
@@ -40,7 +40,7 @@ enum {
 
 static const int places[] = { 0, IN_MAIN, IN_EARLY, IN_SUBJECT, IN_LATE, IN_ALL };
 
-/* What one test tries, and what has become of it */
+/* A test case and its result */
 struct trial {
 	struct shape_env env;
 	struct shape *s;
@@ -65,7 +65,7 @@ FIXTURE_VARIANT(shapes)
 
 FIXTURE_VARIANT_ADD(shapes, jit) { .jit = "1", .harden = "0" };
 
-/* The JIT adds instructions for each constant, the verifier everywhere */
+/* The JIT adds instructions for constants, the verifier everywhere */
 FIXTURE_VARIANT_ADD(shapes, blinded) {
 	.jit = "1", .harden = "2", .flags = BPF_F_TEST_RND_HI32
 };
@@ -112,7 +112,7 @@ static void tell(struct trial *t, const char *what, const char *more)
 	ksft_print_msg("%s: %s\n%s", what, text, more);
 }
 
-/* The end of what the verifier says */
+/* The end of the verifier's log */
 static void tell_refusal(struct trial *t, int err)
 {
 	static char log[1024 * 1024];
@@ -129,7 +129,7 @@ static void tell_refusal(struct trial *t, int err)
 
 #define MAX_TRIES	10
 
-/* The machine may stand still for so long, as it is emulated on a busy one. */
+/* The emulated machine may be stopped for that long by a busy host. */
 static bool was_kept_waiting(int fd)
 {
 	static char report[64 * 1024];
@@ -138,7 +138,7 @@ static bool was_kept_waiting(int fd)
 	return len > 0 && memmem(report, len, "Timeout detected for may_goto", 29);
 }
 
-/* Runs it once and compares */
+/* Run it once and compare the result */
 static bool run_shape(struct trial *t, int fd, bool timeout, const char *how)
 {
 	const char *difference;
@@ -157,7 +157,7 @@ static bool run_shape(struct trial *t, int fd, bool timeout, const char *how)
 	return false;
 }
 
-/* Counts calls of the function: fd of a link, or a negative error */
+/* Count calls of the function. Return: fd of a link, or a negative error. */
 static int trace(struct trial *t, int fd, int func, enum bpf_attach_type type)
 {
 	struct bpf_insn insns[] = {
@@ -183,13 +183,13 @@ static int trace(struct trial *t, int fd, int func, enum bpf_attach_type type)
 	return link < 0 ? -errno : link;
 }
 
-/* Those that throw never get to their exit */
+/* Functions that throw do not reach their exit */
 static __u64 traced_calls(const struct shape *s, int func)
 {
 	return s->want_calls[func] * (s->funcs[func].throws ? 1 : 2);
 }
 
-/* The same with the function traced at its entry and its exit */
+/* With the function traced at its entry and its exit */
 static void run_traced(struct trial *t, int fd, int func, bool timeout)
 {
 	int entry, exit;
@@ -211,7 +211,7 @@ static void run_traced(struct trial *t, int fd, int func, bool timeout)
 	close(exit);
 }
 
-/* Loads it, which has to work or not: fd, or -1 */
+/* Load it, with the expected result. Return: fd, or -1. */
 static int load_shape(struct trial *t)
 {
 	bool loads;
@@ -238,7 +238,7 @@ static bool can_trace(const struct trial *t, const struct func *f)
 	return t->has_jit && f->role != ROLE_EXCEPTION;
 }
 
-/* Also with that function traced, unless it is negative */
+/* Also with that function traced, if not negative */
 static void try_shape(struct trial *t, int func)
 {
 	int fd = load_shape(t);
@@ -306,7 +306,7 @@ static void fill(struct shape *s, const struct shape_env *env, enum func_role ro
 	s->last_call = SUBJECT;
 }
 
-/* The subject's is that of main where main is the subject */
+/* The may_goto of the subject is that of main if main is the subject */
 static void place(struct shape *s, int subject, int in, bool back)
 {
 	s->funcs[MAIN].may_goto = in & IN_MAIN;
@@ -318,7 +318,7 @@ static void place(struct shape *s, int subject, int in, bool back)
 	s->funcs[subject].back = back;
 }
 
-/* Attaching takes longer than all else: one in three is traced */
+/* Attaching takes most of the time: one in three is traced */
 static void try_places(struct trial *t, enum func_role role, const struct kind *kind, int other)
 {
 	int subject = is_main(role) ? MAIN : SUBJECT;
@@ -330,13 +330,13 @@ static void try_places(struct trial *t, enum func_role role, const struct kind *
 		may_goto = places[i] & IN_SUBJECT;
 		if (is_main(role) && places[i] == IN_MAIN)
 			continue;
-		/* Without the JIT there are no callbacks: once is enough to see that */
+		/* Without the JIT there are no callbacks: one check is enough */
 		if (!t->has_jit && role > ROLE_GLOBAL && places[i] != IN_ALL)
 			continue;
 		for (back = 0; back <= may_goto; back++) {
 			if (!kind_fits(kind, role, may_goto, back))
 				continue;
-			/* The context is gone then */
+			/* The context register is overwritten then */
 			if (back && other == WRITER)
 				continue;
 			fill(t->s, &t->env, role, kind->name, other);
@@ -346,7 +346,7 @@ static void try_places(struct trial *t, enum func_role role, const struct kind *
 	}
 }
 
-/* Each kind of first instruction, and what it may refer to */
+/* Each kind of first instruction, with the functions it may refer to */
 static int try_role(struct trial *t, enum func_role role)
 {
 	static const int statics[] = { EARLY, LATE }, globals[] = { EARLY_GLOBAL, LATE_GLOBAL };
@@ -436,7 +436,7 @@ TEST_F(shapes, exception_callback)
 
 /* --- a function of one instruction --- */
 
-/* The instruction after it is in another function: nothing refuses a call of that */
+/* The next instruction is in another function, and calling that is not refused */
 static void try_shortest(struct trial *t, enum func_role role, int in)
 {
 	int subject = is_main(role) ? MAIN : SUBJECT;
@@ -461,7 +461,7 @@ TEST_F(shapes, shortest_function)
 	EXPECT_EQ(0, t->failed);
 }
 
-/* --- programs that are too long for may_goto to report by count, or have no stack left --- */
+/* --- programs that are too long for reports of counted may_gotos, or have no stack left --- */
 
 #define LONG	4200
 
@@ -496,7 +496,7 @@ TEST_F(shapes, long_programs)
 	EXPECT_EQ(0, t->failed);
 }
 
-/* Without the JIT the countdown is on the stack that a program may use */
+/* Without the JIT the countdown takes part of the program's stack */
 TEST_F(shapes, full_stack)
 {
 	static const int sizes[] = { 432, 440, 448, 456, 464, 496, 504, 512 };
@@ -525,7 +525,7 @@ TEST_F(shapes, full_stack)
 
 /* --- a function that is replaced --- */
 
-/* Counts as long as a loop with may_goto goes on, which is its first instruction */
+/* Counts in a loop with may_goto, which is its first instruction */
 static int load_replacement(struct trial *t, int fd)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
@@ -608,7 +608,7 @@ TEST_F(shapes, replaced_functions)
 
 #define MAX_CALLS_IN_ALL	3000
 
-/* Below these levels are those that it may call */
+/* It may call functions below these levels */
 struct levels {
 	bool has_jit;
 	int of[MAX_FUNCS];
@@ -634,7 +634,7 @@ static void shuffle(struct levels *l, int nr)
 	}
 }
 
-/* One of those below that suits the kind, 0 if there is none */
+/* A function below that suits the kind, 0 if there is none */
 static int pick_callee(struct shape *s, struct levels *l, int func, const struct kind *kind)
 {
 	int nr = 0, picked = 0, i;
@@ -646,7 +646,7 @@ static int pick_callee(struct shape *s, struct levels *l, int func, const struct
 	return picked;
 }
 
-/* Without the JIT most have to do without what needs it */
+/* Without the JIT most programs must not need it */
 static bool may_pick(const struct func *f, const struct kind *kind, struct levels *l)
 {
 	if (!l->has_jit && (kind->flags & K_JIT) && dice(l, 20))
@@ -724,8 +724,8 @@ static bool is_called(const struct shape *s, int func)
 }
 
 /*
- * One that nobody else calls. Only static functions have an address, and what they need
- * may refer to yet another one.
+ * A function that is not called by others. Only static functions have an address, and
+ * the functions that they need may refer to others.
  */
 static void add_uncalled(struct shape *s, struct levels *l, int func)
 {
@@ -799,7 +799,7 @@ TEST_F(shapes, at_random)
 	EXPECT_EQ(0, t->failed);
 }
 
-/* --- when time is over --- */
+/* --- when the time is over --- */
 
 /* An endless loop in the subject, or in all */
 static void try_timeout(struct trial *t, enum func_role role, int in, bool traced)
@@ -838,7 +838,7 @@ TEST_F(shapes, that_time_out)
 	EXPECT_EQ(0, t->failed);
 }
 
-/* --- exceptions from within --- */
+/* --- exceptions from nested functions --- */
 
 static void try_throw(struct trial *t, enum func_role role, const char *first, bool traced)
 {
@@ -876,7 +876,7 @@ TEST_F(shapes, exceptions_from_within)
 	EXPECT_EQ(0, t->failed);
 }
 
-/* The last, as it was the end of the machine */
+/* The last test, as it used to crash the machine */
 TEST_F(shapes, exceptions_from_traced_functions)
 {
 	struct trial *t = &self->trial;
@@ -896,7 +896,7 @@ int main(int argc, char **argv)
 	streams_require();
 	raw_kfunc_call("bpf_throw");
 	result = test_harness_run(argc, argv);
-	/* A test that crashed has left it otherwise */
+	/* Restore it after a test that crashed */
 	jit_as_before();
 	return result;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that cannot print, for want of types that the kfuncs could be found by: they
- * have streams all the same. And what a kernel without streams says.
+ * Programs that cannot print because the kernel has no BTF: they have streams, too. And
+ * the errors of a kernel without streams.
  */
 #include <poll.h>
 

@@ -68,7 +68,7 @@ TEST_F(stack, tells_task_source_and_kernel_functions)
 				 self->bss->plain_line));
 	EXPECT_EQ(NULL, bpf_frame(r, 1));
 
-	/* The function that was called last is first, the system call is last */
+	/* The innermost function is first, the system call is last */
 	i = frame_of(r, "plain");
 	EXPECT_LT(i, frame_of(r, "bpf_prog_test_run_syscall"));
 	EXPECT_LT(i, frame_of(r, "do_syscall_64"));
@@ -84,7 +84,7 @@ static void load_alone(struct bpf_object *obj, const struct bpf_program *alone)
 		bpf_program__set_autoload(prog, prog == alone);
 }
 
-/* A number that is no more than a hash of an address has 32 bits. */
+/* A hash of an address has 32 bits. */
 static bool is_address(const char *symbol)
 {
 	return !strncmp(symbol, "0x", 2) && strtoull(symbol, NULL, 16) > UINT32_MAX;
@@ -119,7 +119,7 @@ TEST(program_with_a_hidden_function_shows_its_own_lines)
 
 	ASSERT_NE(NULL, skel);
 	load_alone(skel->obj, skel->progs.thrower);
-	/* Where the stack cannot be unwound there are no exceptions */
+	/* If the stack cannot be unwound there are no exceptions */
 	if (stack_bpf__load(skel))
 		SKIP(return, "this kernel does not let programs call bpf_throw()");
 
@@ -197,7 +197,7 @@ TEST_F(stack, shows_bpf_loop_callback_and_caller)
 				 "bpf_loop(1, loop_cb, NULL, 0);",
 				 FILE_NAME, self->bss->loop_line));
 
-	/* The verifier may have turned the call of the helper into a loop */
+	/* The verifier may have inlined the helper */
 	i = frame_of(&self->r, "bpf_loop");
 	if (i >= 0)
 		EXPECT_EQ(frame_of(&self->r, "loop_cb") + 1, i);
@@ -252,7 +252,7 @@ TEST_F(stack, tells_the_effective_user)
 	struct bpf_program *prog = self->skel->progs.plain;
 
 	SKIP_UNLESS_OURS("user ids above INT_MAX");
-	/* Becomes somebody else, with all capabilities */
+	/* Change the user ID, keeping all capabilities */
 	ASSERT_EQ(0, prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
 	ASSERT_EQ(0, seteuid(SOMEBODY));
 	ASSERT_EQ(0, getuid());
@@ -262,7 +262,7 @@ TEST_F(stack, tells_the_effective_user)
 	EXPECT_EQ(SOMEBODY, self->r.uid);
 }
 
-/* A program that dumps its stack, of instructions alone */
+/* A program of instructions that dumps its stack */
 static int load_raw(const struct raw_line *line)
 {
 	const struct bpf_insn insns[] = {
@@ -295,7 +295,7 @@ FIXTURE(line_info)
 FIXTURE_VARIANT(line_info)
 {
 	struct raw_line line;
-	const char *source;	/* if another than of the line info is wanted */
+	const char *source;	/* if different from that of the line info */
 	const char *file;
 };
 
@@ -343,7 +343,7 @@ FIXTURE_VARIANT_ADD(line_info, of_last_line) {
 	.line = { "i++;", "prog.bpf.c", (1 << 22) - 1 },
 };
 
-/* What the compiler makes for no line */
+/* Instructions that the compiler does not associate with a line */
 FIXTURE_VARIANT_ADD(line_info, of_no_line) {
 	.line = { "i++;", "prog.bpf.c", 0 },
 	.source = "",
@@ -374,9 +374,9 @@ TEST_F(line_info, is_shown_as_it_is)
 	EXPECT_LE(0, frame_of(&r, "do_syscall_64"));
 }
 
-#define LONG_LINE	700	/* is shown whole */
+#define LONG_LINE	700	/* is shown completely */
 
-/* However long, it costs neither the place nor the other lines */
+/* A long line affects neither its file name nor other lines */
 TEST(long_source_line_is_cut_and_nothing_else)
 {
 	static const int lens[] = {
@@ -407,7 +407,7 @@ TEST(long_source_line_is_cut_and_nothing_else)
 		EXPECT_EQ(1234567, f->line);
 		EXPECT_LE(0, frame_of(&r, "do_syscall_64"));
 
-		/* Is it the beginning, no shorter than need be? Dots may follow */
+		/* Test if it is the beginning, truncated only as necessary, maybe with dots */
 		len = strlen(f->source);
 		for (p = source; *p && *p == f->source[p - source]; p++)
 			;
@@ -461,7 +461,7 @@ TEST_F(many, unknown_stream_is_enoent)
 	EXPECT_EQ(0, stream_discard(self->fd, STDERR));
 }
 
-/* Fills stderr but for that many bytes */
+/* Fill stderr except for that many bytes */
 static int fill_but(struct say_bpf *skel, int fd, long room)
 {
 	int err;
@@ -472,7 +472,7 @@ static int fill_but(struct say_bpf *skel, int fd, long room)
 	return err;
 }
 
-/* Tries a stack dump, which takes 'len' bytes, with room for 'room' bytes */
+/* Try a stack dump of 'len' bytes with room for 'room' bytes */
 static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 				    struct say_bpf *skel, int fd, long len, long room)
 {
@@ -494,12 +494,12 @@ static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 	ASSERT_EQ(0, stream_stats(fd, STDERR, &after));
 	/* with the newline before it */
 	EXPECT_EQ(before.unread_bytes + (fits ? len + 1 : 0), after.unread_bytes);
-	/* The rest of a dump may be left out when it is clear that it won't fit */
+	/* Generating a dump may stop when it is known not to fit */
 	EXPECT_EQ(fits, before.dropped_bytes == after.dropped_bytes);
 	EXPECT_GE(before.dropped_bytes + len, after.dropped_bytes);
 	EXPECT_EQ(fits, before.dropped_msgs == after.dropped_msgs);
 
-	/* The text before it, which is no whole line, then nothing of it or all */
+	/* The incomplete line before it, then nothing or all of the dump */
 	ASSERT_EQ(0, stream_drain(fd, STDERR, 65536, &t));
 	ASSERT_EQ(after.unread_bytes, t.len);
 	if (fits) {
@@ -509,7 +509,7 @@ static void expect_whole_or_nothing(struct __test_metadata *const _metadata,
 	text_free(&t);
 }
 
-/* Whatever was printed before, read already or not, and by buffers of any size */
+/* With any text before it, read already or not, and buffers of any size */
 TEST_F(many, each_begins_a_line)
 {
 	static const size_t chunks[] = { 1, 4, 4096 };
@@ -544,7 +544,7 @@ TEST_F(many, each_begins_a_line)
 	EXPECT_EQ(0, st.dropped_msgs);
 }
 
-/* Whoever reads as much as is told gets all of it. */
+/* Reading as much as the counter says gets all of it. */
 TEST_F(many, unread_bytes_have_room_for_newlines)
 {
 	struct stream_stats st;
@@ -582,7 +582,7 @@ TEST_F(many, one_that_does_not_fit_is_absent_and_counted)
 	expect_whole_or_nothing(_metadata, self->skel, self->fd, len, 1);
 	expect_whole_or_nothing(_metadata, self->skel, self->fd, len, 0);
 
-	/* Whatever was refused holds no room */
+	/* Refused messages leave no charge */
 	ASSERT_EQ(0, say_all(self->fd, STDERR, SAY_512, CAPACITY / 512, NULL));
 	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDERR));
 }

@@ -80,7 +80,7 @@ TEST_F(stat, over_long_message_is_dropped)
 	EXPECT_STATS(STDOUT, 0, 0, 0, 0, 0);
 }
 
-/* There is no stream to count it for */
+/* There is no stream that could count it */
 TEST_F(stat, message_for_an_unknown_stream_is_not_counted)
 {
 	ASSERT_EQ(-ENOENT, say_all(self->fd, 3, SAY_64, 1, NULL));
@@ -100,13 +100,13 @@ TEST_F(stat, refused_messages_are_dropped_with_their_length)
 	ASSERT_EQ(-ENOSPC, say_bytes(self->skel, STDOUT, 1));
 	EXPECT_STATS(STDOUT, CAPACITY, fits, CAPACITY, lost * 512 + 1, lost + 1);
 
-	/* Reading makes room, not up for what was lost */
+	/* Reading makes room, but does not change the counters of lost messages */
 	ASSERT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
 	ASSERT_EQ(0, say_bytes(self->skel, STDOUT, 1));
 	EXPECT_STATS(STDOUT, CAPACITY + 1, fits + 1, 1, lost * 512 + 1, lost + 1);
 }
 
-/* Text unread, a message a byte: the limit is the memory, the counts are right */
+/* Messages of one byte: the limit is that of memory, and the counters are exact */
 TEST_F(stat, messages_refused_for_memory_are_dropped_too)
 {
 	struct say_args args = { .stream = STDOUT, .kind = SAY_CHAR, .count = 600000 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything at once: all CPUs print in task, soft and hard interrupt and NMI, while
- * readers read, follow, fault and are killed, and programs are unloaded. Each message
- * that was accepted is read once, whole and in its order, each other one is counted, and
- * all memory comes back.
+ * All CPUs print in tasks, soft and hard interrupts and NMIs, while readers read, follow,
+ * fault and are killed, and programs are unloaded. Each accepted message is read once,
+ * whole and in order, each refused one is counted, and all memory is freed.
  *
- * It is over when there was enough of everything; with BPF_STREAMS_STORM=<seconds> in
- * the environment not before that time. Figures are told as "# figure: name value".
+ * The test ends when each event has happened often enough, and with
+ * BPF_STREAMS_STORM=<seconds> in the environment not before that time. Figures are
+ * printed as "# figure: name value".
  */
 #include <linux/membarrier.h>
 #include <linux/perf_event.h>
@@ -28,13 +28,13 @@
 #define CLOCK_PERIOD	(200 * 1000)	/* ns */
 
 /*
- * Programs that print, each from tracepoints of its own: a program that runs already
- * on a CPU is not run once more by a tracepoint there.
+ * Programs that print, each from different tracepoints, as a program that is running on a
+ * CPU is not run by a tracepoint there.
  */
 static const struct source {
 	const char *tracepoint;
 	enum context context;
-	unsigned long long attempts;	/* that are enough */
+	unsigned long long attempts;	/* required number */
 } sources[] = {
 	{ "nmi_handler", IN_NMI, 200 },
 	{ "hrtimer_expire_entry", IN_HARDIRQ, 5000 },
@@ -50,13 +50,13 @@ struct printer {
 	struct bpf_link *link;
 	int fd;				/* of the program */
 	int stream;			/* a descriptor of its stdout */
-	pthread_mutex_t order;		/* text comes to the tally as it was read */
+	pthread_mutex_t order;		/* text is counted in the order of reading */
 	struct tally tally;
-	unsigned long long stacks;	/* dumps that were read */
+	unsigned long long stacks;	/* stack traces read */
 	bool bad_stack;
 };
 
-/* How often what has happened */
+/* How often each event has happened */
 struct counts {
 	unsigned long long reads;
 	unsigned long long wakeups;
@@ -74,7 +74,7 @@ struct storm {
 	int clocks[MAX_CPUS];
 	struct flag stop;		/* all but readers */
 	struct flag stop_readers;
-	const char *error;		/* the first thing that went wrong */
+	const char *error;		/* the first error */
 	unsigned long long irqs_off_us;
 	char irqs_off_where[512];
 	struct stream_stats killed;	/* of the program whose readers are killed */
@@ -95,9 +95,9 @@ static void count(unsigned long long *counter)
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* --- who prints --- */
+/* --- writers --- */
 
-/* Some architectures have no tracepoint in NMIs, which are sent to other CPUs */
+/* Some architectures have no tracepoint in NMIs that are sent to other CPUs */
 static bool can_print(const struct source *source)
 {
 	if (source->context != IN_NMI)
@@ -137,13 +137,13 @@ struct worker {
 	int number;
 };
 
-/* Those who print never pause: let the others have their turn all the same */
+/* Writers never pause, so let other tasks run */
 static void let_others_first(void)
 {
 	setpriority(PRIO_PROCESS, syscall(__NR_gettid), 10);
 }
 
-/* One for each CPU, in all programs by turns */
+/* One for each CPU, running all programs in turn */
 static void *print(void *arg)
 {
 	struct worker *w = arg;
@@ -173,7 +173,7 @@ static void *send_nmis_to_all(void *arg)
 	return NULL;
 }
 
-/* Perf events that need no hardware: timers that interrupt each CPU all the time */
+/* Perf events without hardware: timers that interrupt each CPU */
 static void start_clocks(struct storm *s)
 {
 	struct perf_event_attr attr = {
@@ -197,9 +197,9 @@ static void stop_clocks(struct storm *s)
 			close(s->clocks[cpu]);
 }
 
-/* --- who reads --- */
+/* --- readers --- */
 
-/* Returns what the read did */
+/* Return: the result of the read. */
 static long read_text(struct storm *s, struct printer *p, char *buf, size_t len,
 		      bool by_command)
 {
@@ -274,7 +274,7 @@ static void *follow(void *arg)
 	return NULL;
 }
 
-/* Buffers that end, after some bytes or none, where no memory is */
+/* Buffers that end before unmapped memory, after some bytes or none */
 static void *fault(void *arg)
 {
 	struct worker *w = arg;
@@ -325,7 +325,7 @@ static void *read_stacks(void *arg)
 	return NULL;
 }
 
-/* --- who is killed --- */
+/* --- killed readers --- */
 
 static void read_until_killed(int stream)
 {
@@ -336,7 +336,7 @@ static void read_until_killed(int stream)
 			_exit(1);
 }
 
-/* Not even those that sleep, or are in the middle of copying, take anything along */
+/* Readers that are killed while they sleep or copy lose no text */
 static void *kill_readers(void *arg)
 {
 	struct worker *w = arg;
@@ -375,7 +375,7 @@ static void *kill_readers(void *arg)
 	return NULL;
 }
 
-/* --- who is unloaded --- */
+/* --- unloaded programs --- */
 
 struct mortal {
 	pthread_t thread;
@@ -411,7 +411,7 @@ static bool is_all(const struct text *t, unsigned long long lines)
 	return ok;
 }
 
-/* A program that goes while it is read: whoever follows gets all, and the end */
+/* A program is unloaded while it is read: followers get all text and the end */
 static bool follow_to_the_end(struct storm *s, __u64 *state)
 {
 	struct mortal m = { .lines = 10 + prng(state) % 500 };
@@ -457,7 +457,7 @@ static void *unload_programs(void *arg)
 	return NULL;
 }
 
-/* --- interrupts off --- */
+/* --- time with interrupts disabled --- */
 
 #define TRACING		"/sys/kernel/tracing/"
 
@@ -482,7 +482,7 @@ static bool start_irqsoff(void)
 	read_file(TRACING "available_tracers", tracers, sizeof(tracers));
 	if (!strstr(tracers, "irqsoff"))
 		return false;
-	/* Where, not what happened there: that would take most of the time */
+	/* The place only, as a function trace would take most of the time */
 	write_file(TRACING "options/function-trace", "0");
 	write_file(TRACING "options/stacktrace", "1");
 	return write_file(TRACING "current_tracer", "irqsoff") &&
@@ -624,7 +624,7 @@ static void rage(struct __test_metadata *const _metadata, struct storm *s, long 
 		pthread_join(reading[i].thread, NULL);
 }
 
-/* What a program's readers got is what it has printed, and the counters agree */
+/* The readers of a program got all of its text, and the counters agree */
 static void check_printer(struct __test_metadata *const _metadata, struct printer *p,
 			  struct stream_stats *sum)
 {
@@ -706,7 +706,7 @@ static void tell(const struct storm *s, const struct stream_stats *sum)
 	tell_one("readers_killed", s->counts.kills);
 	tell_one("programs_unloaded", s->counts.unloads);
 	tell_one("messages_of_these", s->unloaded_lines);
-	/* Interrupts are off meanwhile, and nothing but an NMI comes between */
+	/* Interrupts are disabled meanwhile, so only an NMI can interfere */
 	tell_one("ns_of_printing_in_hardirq", hardirq_ns);
 	if (!s->irqs_off_us)
 		return;
@@ -750,10 +750,10 @@ static unsigned long taints(void)
 	return strtoul(buf, NULL, 10);
 }
 
-/* The processes that storm take memory of their own */
+/* The processes of the storm use memory, too */
 static struct {
-	long free;		/* before the storm that counts */
-	long streams;		/* before all, to the byte */
+	long free;		/* before the second storm */
+	long streams;		/* before the test, in bytes */
 } *before;
 
 FIXTURE(storm)
@@ -762,7 +762,7 @@ FIXTURE(storm)
 	unsigned long taints;
 };
 
-/* Twice: what the first one sets up stays */
+/* Twice: the first one allocates memory that stays */
 FIXTURE_VARIANT(storm)
 {
 	bool counts;
@@ -789,7 +789,7 @@ FIXTURE_TEARDOWN(storm)
 	storm_free(&self->s);
 }
 
-/* As long as it was asked for, and what a slow machine takes for the rest */
+/* The requested time, plus the time of a slow machine for the rest */
 TEST_F_TIMEOUT(storm, loses_nothing, 24 * 3600)
 {
 	struct stream_stats sum = {};
@@ -800,7 +800,7 @@ TEST_F_TIMEOUT(storm, loses_nothing, 24 * 3600)
 		tell(&self->s, &sum);
 	if (before->streams >= 0)
 		EXPECT_LT(before->streams, streams_allocated());
-	/* The log has lost most of what it had, by the backtraces of NMIs; not this */
+	/* Backtraces of NMIs have overwritten most of the log; keep this */
 	EXPECT_EQ(self->taints, taints()) TH_LOG("the kernel has warned, see its log");
 }
 
@@ -824,7 +824,7 @@ TEST_F(after_the_storm, all_memory_is_back)
 	tell_one("free_memory_after", free_memory());
 }
 
-/* The above has its tolerance for the rest of the kernel, behind which streams may hide */
+/* The check above tolerates noise of the kernel, which could hide a leak of streams */
 TEST_F(after_the_storm, all_streams_are_freed)
 {
 	SKIP_UNLESS_OURS("descriptors, counters");

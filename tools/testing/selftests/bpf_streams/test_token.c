@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What a container that loads programs by a token can take */
+/* Memory that a container with a BPF token can use */
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -18,22 +18,22 @@
 
 #define LIMIT		(64 * MIB)
 #define NR_PROGS	1000
-/* What a cgroup charges ahead on each CPU, and whatever else was made in it */
+/* Precharges of the cgroup on each CPU, and memory noise */
 #define SLACK		(2 * MIB)
 
 /*
- * A container: a process with a user namespace and a memory cgroup of its own. It shares
- * its descriptors with the test, so those that it leaves stay open, and this memory.
+ * A container: a process with its own user namespace and memory cgroup. It shares its
+ * descriptor table with the test, so that its descriptors stay open, and this memory.
  */
 struct container {
 	struct flag has_namespace;
 	struct flag has_ids;
 	struct flag has_context;
 	struct flag has_mount;
-	int context;		/* of a BPF file system that it asks for, */
+	int context;		/* of a BPF file system that it requests, */
 	int mount;		/* and gets */
-	char failed[64];	/* what it could not do */
-	int nr;			/* programs that it has run */
+	char failed[64];	/* the step that failed */
+	int nr;			/* number of programs that it has run */
 	int progs[NR_PROGS];
 	int streams[NR_PROGS][2];
 };
@@ -44,7 +44,7 @@ static void fails(struct container *c, const char *what)
 	_exit(1);
 }
 
-/* What the token delegates is for the host to say. */
+/* The host decides what the token delegates. */
 static int get_token(struct container *c)
 {
 	char path[32];
@@ -66,7 +66,7 @@ static int get_token(struct container *c)
 	return token;
 }
 
-/* An object of libbpf for each would take more memory than the streams. */
+/* Not libbpf objects, which would take more memory than the streams. */
 static int load_copy(const struct bpf_program *prog, int token)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
@@ -110,7 +110,7 @@ static void load_and_fill(struct container *c)
 		if (c->progs[i] < 0)
 			fails(c, "copy");
 	}
-	/* Later there may be no memory for anything but what is freed before. */
+	/* Later there may be no memory except that which is freed before. */
 	for (i = 0; i < NR_PROGS; i++) {
 		c->streams[i][0] = stream_open(c->progs[i], STDOUT, STREAM_NONBLOCK);
 		c->streams[i][1] = stream_open(c->progs[i], STDERR, STREAM_NONBLOCK);
@@ -154,14 +154,14 @@ static bool map_root(pid_t pid)
 	return write_file(path, "0 0 1");
 }
 
-/* Has it come so far, or failed? */
+/* Test if it has reached this stage, or failed. */
 static bool has_come_to(struct container *c, struct flag *step)
 {
 	wait_until(flag_is_set(step) || c->failed[0]);
 	return !c->failed[0];
 }
 
-/* The other side: what only the host may do. Returns when the container has ended. */
+/* The host's part. Returns when the container has exited. */
 static bool serve(struct container *c, pid_t pid)
 {
 	bool ok = false;
@@ -243,7 +243,7 @@ TEST_F(token, thousand_programs_stay_within_the_limit_of_their_cgroup)
 	EXPECT_LE(LIMIT / 4, unread);
 	EXPECT_GE(LIMIT, unread);
 
-	/* The programs go, what they printed stays, and others print on. */
+	/* The programs are unloaded, their text stays, and other programs can print. */
 	EXPECT_LE(unread, read_number(CGROUP "/memory.current"));
 	other = say_load(&fd);
 	ASSERT_NE(NULL, other);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Functions that are traced: their loops are ended in time, their stack is dumped as
- * it is, and exceptions pass through them. And loops of few but long turns.
+ * Functions with tracing programs attached: their loops are terminated in time, stack
+ * traces are correct, and exceptions pass through them. And loops of few long iterations.
  */
 #include "../kselftest_harness.h"
 #include "report.h"
@@ -9,10 +9,10 @@
 
 #define TIMEOUT		"ERROR: Timeout detected for may_goto instruction"
 
-/* So many turns at most are made before the first look at the time */
+/* Maximum number of iterations before the first check of the clock */
 #define UNCHECKED	256
 
-/* A test that fails gets so far: nothing that passes takes that long */
+/* Reached only by a test that fails */
 #define GIVE_UP		60
 
 FIXTURE(traced)
@@ -32,7 +32,7 @@ FIXTURE_TEARDOWN(traced)
 	traced_bpf__destroy(self->skel);
 }
 
-/* Loads one more object, for the program that traces a function of 'target' */
+/* Load another object, for the program that traces a function of 'target'. */
 static struct traced_bpf *load_tracer(const char *name, int target)
 {
 	struct traced_bpf *tracer = traced_bpf__open();
@@ -78,7 +78,7 @@ static int frames_of(const struct report *r, const char *symbol)
 	return n;
 }
 
-/* Ends the loops of a kernel that does not */
+/* Ends loops on kernels that do not terminate them */
 struct watch {
 	pthread_t thread;
 	struct traced_bpf *skel;
@@ -111,7 +111,7 @@ static int run_watched(struct traced_bpf *skel, const struct bpf_program *prog)
 	return err;
 }
 
-/* The one report tells of the callback, once, and of all that has called it */
+/* The only report has the callback once, and all of its callers */
 static bool callback_timed_out(const struct bpf_program *prog, struct report *r)
 {
 	return report_read(bpf_program__fd(prog), r) && !strcmp(r->error, TIMEOUT) &&
@@ -168,7 +168,7 @@ TEST_F(traced, dump_shows_a_traced_function_once)
 	EXPECT_EQ(1, after->bss->traced);
 	ASSERT_TRUE(report_read(bpf_program__fd(prog), &self->r));
 	EXPECT_EQ(1, frames_of(&self->r, "dumping_cb"));
-	/* The trampoline, and nothing else */
+	/* The trampoline and nothing else */
 	EXPECT_EQ(untraced.nr_frames + 1, self->r.nr_frames);
 
 	before = trace("before_dumping_cb", prog);
@@ -185,7 +185,7 @@ TEST_F(traced, dump_shows_a_traced_function_once)
 	traced_bpf__destroy(after);
 }
 
-/* However long a turn takes: there are fewer of them than of looks at the time */
+/* Regardless of its duration: there are fewer iterations than checks of the clock */
 TEST_F(traced, loop_of_long_turns_is_ended)
 {
 	struct bpf_program *prog = self->skel->progs.long_turns;
@@ -196,7 +196,7 @@ TEST_F(traced, loop_of_long_turns_is_ended)
 	ASSERT_EQ(0, run_watched(self->skel, prog));
 	TH_LOG("%llu turns", (unsigned long long)self->skel->bss->turns);
 	EXPECT_GE(UNCHECKED, self->skel->bss->turns);
-	/* Nor depends that on ticks, once a turn has been seen to take long */
+	/* This does not depend on ticks after an iteration has taken long */
 	EXPECT_GE(UNCHECKED, self->skel->bss->left_after_turns);
 	ASSERT_TRUE(report_read(bpf_program__fd(prog), &self->r));
 	EXPECT_STREQ(TIMEOUT, self->r.error);
@@ -237,7 +237,7 @@ TEST_F(traced, loop_of_long_turns_is_ended_beside_short_ones)
 	EXPECT_STREQ(TIMEOUT, self->r.error);
 }
 
-/* Where there are no ticks the time is looked at all the same, see kernel/bpf/may_goto.c */
+/* Without ticks the clock is checked, too, see kernel/bpf/may_goto.c */
 TEST_F(traced, run_begins_with_few_unchecked_turns)
 {
 	struct traced_bpf__bss *bss = self->skel->bss;
@@ -250,7 +250,7 @@ TEST_F(traced, run_begins_with_few_unchecked_turns)
 		EXPECT_GE(UNCHECKED, bss->left_at_entry);
 		exits += bss->left_at_exit > UNCHECKED;
 	}
-	/* Else there was nothing to be had at entry */
+	/* Otherwise nothing was attached at entry */
 	EXPECT_LT(0, exits);
 }
 
@@ -283,7 +283,7 @@ TEST_F(traced, exception_passes_through)
 	for (i = 0; i < 100; i++)
 		ASSERT_EQ(5, run(prog));
 	EXPECT_EQ(101, self->skel->bss->turns);
-	/* It does not return, so that nothing is run then */
+	/* It does not return, so programs at its exit do not run */
 	EXPECT_EQ(0, tracer->bss->traced);
 
 	outer = trace("on_thrower", prog);
@@ -296,7 +296,7 @@ TEST_F(traced, exception_passes_through)
 	EXPECT_EQ(3, run(prog));
 	EXPECT_EQ(2, tracer->bss->traced);
 
-	/* What the exceptions have left keeps a reference to the trampoline */
+	/* Exceptions that leak a reference keep the trampoline */
 	traced_bpf__destroy(tracer);
 	wait_until(nr_trampolines() == trampolines);
 }

@@ -95,7 +95,7 @@ FIXTURE_TEARDOWN(error)
 	errors_bpf__destroy(self->skel);
 }
 
-/* Calls the kfunc by each prototype that the kernel has; the errors must agree */
+/* Call the kfunc with each prototype that the kernel has; the errors must agree. */
 static int raw_call(int fd, __u32 stream, __u32 len)
 {
 	struct raw_args args = { .stream = stream, .len = len };
@@ -134,7 +134,7 @@ TEST_F(error, prototype_with_program_prints)
 	if (!kernel_has_func("bpf_stream_vprintk_impl"))
 		SKIP(return, "no bpf_stream_vprintk_impl()");
 	ASSERT_EQ(0, run_prog(self->raw_fd, &args, sizeof(args)));
-	/* Since 7.0 it is there, but not for programs */
+	/* Since 7.0 it is in BTF, but programs cannot call it */
 	if (args.err_impl == 1)
 		SKIP_UNLESS_OURS("both prototypes");
 	EXPECT_EQ(0, args.err_impl);
@@ -144,7 +144,7 @@ TEST_F(error, prototype_with_program_prints)
 	EXPECT_STREQ(want, buf);
 }
 
-/* Both are there from us, whatever later kernels have dropped */
+/* Our kernel has both, although later kernels have dropped one */
 TEST_F(error, kernel_has_both_prototypes)
 {
 	SKIP_UNLESS_OURS("both prototypes");
@@ -165,7 +165,7 @@ TEST_F(error, unknown_stream_is_enoent)
 
 TEST_F(error, bad_argument_size_is_einval)
 {
-	/* Of the two numbers in the format: none, one, parts of one, 13 of them */
+	/* Sizes for the two numbers in the format: none, one, part of one, 13 */
 	static const __u32 lens[] = { 0, 8, 1, 4, 12, 17, 23, 95, 97, 104, 128 };
 	struct stream_stats st;
 	size_t i;
@@ -176,7 +176,7 @@ TEST_F(error, bad_argument_size_is_einval)
 	EXPECT_EQ(0, stream_discard(self->raw_fd, STDOUT));
 	if (!ours())
 		return;
-	/* By both prototypes */
+	/* With both prototypes */
 	ASSERT_EQ(0, stream_stats(self->raw_fd, STDOUT, &st));
 	EXPECT_EQ(2 * ARRAY_SIZE(lens), st.dropped_msgs);
 }
@@ -216,7 +216,7 @@ static void set_string(char *s, char c, size_t size, size_t len)
 	memset(s, c, len);
 }
 
-/* However the text is made up of strings: printed whole or refused, never cut */
+/* Texts that consist of strings are printed whole or refused, never truncated */
 TEST_F(error, strings_are_printed_whole_or_e2big)
 {
 	static const struct {
@@ -252,7 +252,7 @@ TEST_F(error, strings_are_printed_whole_or_e2big)
 	}
 }
 
-/* The kernel's log tells of what runs over the end of a buffer */
+/* The kernel's log reports buffer overruns */
 TEST_F(error, arguments_after_a_long_string_are_e2big)
 {
 	int fd = bpf_program__fd(self->skel->progs.args_after_long);
@@ -277,7 +277,7 @@ TEST_F(error, arguments_after_a_long_string_are_e2big)
 
 static char log_buf[16384];
 
-/* Not even where there are no arguments */
+/* Also without arguments */
 static void expect_null_refused(struct __test_metadata *_metadata, bool impl)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
@@ -318,7 +318,7 @@ static void expect_printed(struct __test_metadata *_metadata, struct bpf_program
 	EXPECT_TRUE(stream_is(prog, STDOUT, want ?: ""));
 }
 
-/* Also where the verifier might think that it knows what the call prints */
+/* Also if the verifier might take the text for constant */
 TEST(one_call_may_print_several_texts)
 {
 	struct errors_bpf *skel = errors_bpf__open();
@@ -345,12 +345,12 @@ TEST(one_call_may_print_several_texts)
 	expect_printed(_metadata, prog, 2, "100%\n");
 	expect_printed(_metadata, prog, 3, NULL);
 	expect_printed(_metadata, prog, 4, "7\n");
-	/* As of bpf_trace_printk(), an argument too many is no error */
+	/* As for bpf_trace_printk(), an excess argument is no error */
 	expect_printed(_metadata, prog, 5, "short\n");
 	errors_bpf__destroy(skel);
 }
 
-/* By the verifier or, should that let it pass, by the kfunc */
+/* Refused by the verifier or, if not there, by the kfunc */
 TEST(null_arguments_of_some_size_are_refused)
 {
 	struct errors_bpf *skel = errors_bpf__open();
@@ -415,7 +415,7 @@ TEST_F(length, five_thousand_over_long_leave_the_stream_writable)
 	EXPECT_EQ(-E2BIG, args.error);
 	EXPECT_EQ(0, args.other_errors);
 
-	/* Had each been charged, the stream would be full: 5000 * 1024 > 4 MiB */
+	/* If each had been charged, the stream would be full: 5000 * 1024 > 4 MiB */
 	EXPECT_EQ(0, say_all(self->fd, STDOUT, SAY_512, CAPACITY / 512, NULL));
 	EXPECT_EQ(CAPACITY, stream_discard(self->fd, STDOUT));
 }
@@ -435,7 +435,7 @@ TEST_F(length, of_zero_is_success_and_queues_nothing)
 	EXPECT_EQ(0, st.written_bytes);
 	EXPECT_EQ(0, st.dropped_msgs);
 
-	/* Between others it is not seen either */
+	/* Nor does it show between others */
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 2));
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 0));
 	EXPECT_EQ(0, say_bytes(self->skel, STDOUT, 2));
@@ -472,7 +472,7 @@ TEST(prints_with_bpf_spin_lock_held)
 	lock_bpf__destroy(skel);
 }
 
-/* 0 if it could be loaded, 1 if not, anything else: the test is broken */
+/* Return: 0 if it was loaded, 1 if not; other values are errors of the test. */
 static int load_with_caps(__u64 caps, const char *name)
 {
 	struct bpf_program *prog;
@@ -504,7 +504,7 @@ TEST(without_cap_perfmon_is_refused_at_load)
 	struct say_bpf *skel;
 	int fd;
 
-	/* The capabilities suffice for the program, just not for the kfunc */
+	/* The capabilities suffice for the program, but not for the kfunc */
 	ASSERT_EQ(0, load_with_caps(bpf, "is_silent"));
 	ASSERT_EQ(0, load_with_caps(bpf | perfmon, "prints"));
 
@@ -567,7 +567,7 @@ TEST(nesting_deeper_than_the_buffers_is_ebusy_and_counted)
 	kmsg = kmsg_open();
 	ASSERT_LE(0, kmsg);
 
-	/* Which function formatting calls, and may be traced, is up to the kernel */
+	/* The traceable functions that formatting calls depend on the kernel */
 	quiet_libbpf(true);
 	for (i = 0; i < ARRAY_SIZE(funcs); i++) {
 		skel = nested_bpf__open();

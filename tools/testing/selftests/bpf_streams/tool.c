@@ -129,7 +129,7 @@ void tool_wait_until_stuck(struct tool *t)
 {
 	int size = fcntl(t->fd[OUT], F_GETPIPE_SZ), queued = 0, before;
 
-	/* A page that is not full takes no other text */
+	/* A page that is not full does not accept other text */
 	wait_until(ioctl(t->fd[OUT], FIONREAD, &queued) || queued > size / 2);
 	do {
 		before = queued;
@@ -162,7 +162,7 @@ static void read_some(struct tool *t, int which)
 		tool_stop_reading(t, which);
 }
 
-/* Waits for output: false if no more will come */
+/* Wait for output. Return: false if there will be no more. */
 static bool get_more(struct tool *t)
 {
 	struct pollfd fds[] = {
@@ -186,7 +186,7 @@ bool tool_says(struct tool *t, int which, const char *text)
 	const struct text *all = &t->text[which];
 	size_t seen = 0, len = strlen(text);
 
-	/* What was looked through is not again, but for what may be a beginning */
+	/* Do not search the same text again, except for a possible beginning */
 	while (all->len - seen < len ||
 	       !memmem(all->data + seen, all->len - seen, text, len)) {
 		seen = all->len < len ? 0 : all->len - len + 1;
@@ -225,7 +225,7 @@ int tool_run(struct tool *t, const char *fmt, ...)
 	return err ?: tool_end(t);
 }
 
-/* It can be used again then; one that was never used has no descriptors */
+/* It can be reused then; if never used, it has no descriptors */
 void tool_free(struct tool *t)
 {
 	if (t->pid) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Run bpftool as a user would, and look at what it prints. */
+/* Run bpftool as a user would, and check its output. */
 #ifndef TOOL_H
 #define TOOL_H
 
@@ -13,30 +13,30 @@ enum {
 };
 
 struct tool {
-	const char *before;	/* what the shell is to do first, with a ; */
-	bool non_blocking;	/* its stdout is to be */
+	const char *before;	/* commands for the shell to run first, with a ; */
+	bool non_blocking;	/* its stdout is */
 	bool terminal;		/* and that */
 	bool master;		/* or the other side of one */
 	int socket;		/* or that, of this type */
 	unsigned short udp;	/* or one that sends to this port */
 	pid_t pid;
-	int fd[2];		/* where its output and errors come from */
-	struct text text[2];	/* what came */
+	int fd[2];		/* its stdout and stderr */
+	struct text text[2];	/* received output */
 };
 
-/* Starts "bpftool ARGS", by a shell: 0, or an error */
+/* Start "bpftool ARGS" by a shell. Return: 0 or an error. */
 int __printf(2, 3) tool_start(struct tool *t, const char *fmt, ...);
-/* Reads until that text has come: false if it never will */
+/* Read until the text was received. Return: false if it will not be. */
 bool tool_says(struct tool *t, int which, const char *text);
-/* Waits until its stdout is full, and some more */
+/* Wait until its stdout is full, and some more */
 void tool_wait_until_stuck(struct tool *t);
 /* Receives again, from here on */
 int tool_bind(struct tool *t);
-/* Nobody reads that any more */
+/* Close the reading side */
 void tool_stop_reading(struct tool *t, int which);
-/* Waits until it has ended, without reading */
+/* Wait until it has exited, without reading */
 void tool_wait(struct tool *t);
-/* Reads what is left and waits: the exit status, or -signal that killed it */
+/* Read the rest and wait. Return: the exit status, or -signal. */
 int tool_end(struct tool *t);
 /* All of that at once */
 int __printf(2, 3) tool_run(struct tool *t, const char *fmt, ...);
@@ -45,24 +45,24 @@ void tool_free(struct tool *t);
 bool text_is(const struct text *t, const char *want);
 bool text_has(const struct text *t, const char *what);
 /*
- * The first line of 'rest', without its newline, and what is then the rest of it:
- * both are within the text that 'rest' is a copy of. False if there is none
+ * Split off the first line of 'rest', without its newline. Both are in the text of which
+ * 'rest' is a copy. Return: false if there is no line.
  */
 bool text_next_line(struct text *rest, struct text *line);
 
-/* Is it one JSON value, as RFC 8259 has it? */
+/* Test if it is one JSON value of RFC 8259. */
 bool json_is_valid(const struct text *t);
 /*
- * The string of that key in an object, decoded: false if the text is no valid
- * JSON or has no such member. A number is copied as it is.
+ * Get the decoded string of a key in an object; a number is copied unchanged. Return:
+ * false if the text is not valid JSON or does not have this member.
  */
 bool json_member(const struct text *t, const char *key, struct text *value);
 bool json_member_is(const struct text *t, const char *key, const char *want);
 
-/* Prints 'len' bytes, of which none is 0: 0, or an error */
+/* Print 'len' bytes, none of which is 0. Return: 0 or an error. */
 int say_text(struct say_bpf *skel, __u32 stream, const char *text, size_t len);
 int say_string(struct say_bpf *skel, __u32 stream, const char *text);
-/* Can the kernel tell when there is something to read? */
+/* Test if the kernel has descriptors of streams. */
 bool can_wait(int prog_fd);
 
 void tool_require(void);

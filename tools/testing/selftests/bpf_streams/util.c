@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the tests of BPF streams share, see streams_test.h */
+/* Functions for the tests of BPF streams, see streams_test.h */
 #include <linux/membarrier.h>
 #include <malloc.h>
 #include <sched.h>
@@ -32,7 +32,7 @@ static char text_char(int i)
 	return 'a' + i % 26;
 }
 
-/* What say.bpf.c prints for SAY_LINE */
+/* The text of say.bpf.c for SAY_LINE */
 void text_line(struct text *t, unsigned int writer, unsigned long long seq)
 {
 	unsigned int i, pad = SAY_LINE_PAD(writer, seq);
@@ -224,8 +224,8 @@ int say(int prog_fd, struct say_args *args)
 }
 
 /*
- * The page allocator is asked without waiting for a lock, so that a message can
- * be refused for a moment without any fault: try again.
+ * Pages are allocated without waiting for a lock, so a message can be refused temporarily:
+ * retry.
  */
 int say_until_full(int prog_fd, struct say_args *args)
 {
@@ -278,8 +278,8 @@ int say_bytes(struct say_bpf *skel, __u32 stream, size_t len)
 }
 
 /*
- * A kernel older than the first that had streams can only have them from us, and
- * later ones don't count
+ * Kernels older than the first that had streams can only have them from this series, and
+ * later ones don't have counters.
  */
 bool ours(void)
 {
@@ -378,7 +378,7 @@ long free_memory(void)
 	char line[256];
 	FILE *f;
 
-	/* Counts are kept by CPU and folded once in a while: now, please */
+	/* Fold the per-CPU counters */
 	write_file("/proc/sys/vm/stat_refresh", "1");
 
 	f = fopen("/proc/zoneinfo", "r");
@@ -398,10 +398,10 @@ bool memory_is_exact(void)
 	return !kernel_has_func("kasan_quarantine_reduce");
 }
 
-/* What freed programs and maps had takes RCU grace periods to return */
+/* The memory of freed programs and maps is freed after RCU grace periods */
 #define PATIENCE_TENTHS	300
 
-/* What malloc() keeps, a grace period, and time for the work that waits for it */
+/* Trim malloc(), wait for a grace period, and for work items after it */
 static void let_memory_return(void)
 {
 	malloc_trim(0);
@@ -468,7 +468,7 @@ bool streams_are_freed(long before)
 	return false;
 }
 
-/* Positioned after the last line that the log has now */
+/* Positioned after the current end of the log */
 int kmsg_open(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -493,11 +493,11 @@ int kmsg_bugs(int fd, char *line, size_t size)
 	for (;;) {
 		len = read(fd, rec, sizeof(rec) - 1);
 		if (len < 0 && errno == EPIPE)
-			continue;	/* overwritten lines, go on with the next */
+			continue;	/* lines were overwritten, continue with the next */
 		if (len <= 0)
 			return bugs;
 		rec[len] = '\0';
-		/* The base has data races; whose one is the stacks tell, in the log */
+		/* The base has data races; the stacks in the log tell if one is ours */
 		if (strstr(rec, "BUG: KCSAN:"))
 			continue;
 		for (i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -598,7 +598,7 @@ void pin_to_cpu(int cpu)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	/* Fails only where there are fewer CPUs: then all share what there is */
+	/* Fails only if there are fewer CPUs: then all share them */
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -653,14 +653,11 @@ int set_console_level(int level)
 
 void mount_debugfs(void)
 {
-	/* Where it is mounted already, all is well */
+	/* It may be mounted already */
 	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 }
 
-/*
- * BPF_STREAMS_REQUIRED=1 is for those who know that the kernel has streams: not
- * finding them is a failure then.
- */
+/* With BPF_STREAMS_REQUIRED=1 in the environment a kernel without streams is a failure. */
 void streams_require(void)
 {
 	bool required = getenv("BPF_STREAMS_REQUIRED");

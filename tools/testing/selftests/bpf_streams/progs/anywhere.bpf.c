@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One program that is run as a busy writer (by a test run, in a loop) and from
- * a tracepoint in whatever context that is hit, so that it interrupts itself in
- * the middle of a message: same program, same stream, same CPU.
+ * A program that is run as a busy writer (by a test run, in a loop) and from a tracepoint
+ * that is hit in any context, so that it interrupts itself in the middle of a message:
+ * same program, same stream, same CPU.
  */
 #include "runtime.bpf.h"
 #include "context.bpf.h"
@@ -15,12 +15,12 @@ __u64 accepted[NR_CONTEXTS];
 __u64 refused[NR_CONTEXTS];
 __u64 stacks_accepted;
 __u64 stacks_refused;
-__u64 unexpected;		/* refusals for no good reason */
+__u64 unexpected;		/* unexpected errors */
 int unexpected_error;
 __u64 number;
-__u64 longest[NR_CONTEXTS];	/* ns that printing took */
+__u64 longest[NR_CONTEXTS];	/* time spent printing, in ns */
 
-/* -ENOMEM, -EBUSY, -ENOSPC: the stream's to say. Nothing else is. */
+/* Expected errors are -ENOMEM, -EBUSY and -ENOSPC. */
 static void check(int err)
 {
 	if (err != -12 && err != -16 && err != -28) {
@@ -57,7 +57,7 @@ static long print_one(__u32 i, __u32 *ctx)
 	if (ANYWHERE_STACK(n))
 		print_stack();
 
-	/* Never true: the compiler knows that, the verifier doesn't */
+	/* Never true: the compiler knows that, but the verifier doesn't */
 	len = ANYWHERE_PAD(n);
 	barrier_var(len);
 	if (len >= sizeof(pad))
@@ -89,7 +89,7 @@ static int print(__u32 c, __u32 loops)
 SEC("raw_tp")
 int anywhere(struct bpf_raw_tracepoint_args *ctx)
 {
-	/* Also of the writer: it tells whether contexts are known before one is hit */
+	/* Also for the writer, to find out if contexts are known before one is hit */
 	__u32 c = context();
 
 	if (ctx->args[0] == ANYWHERE_WRITER)
@@ -97,7 +97,7 @@ int anywhere(struct bpf_raw_tracepoint_args *ctx)
 	return print(c, 1);
 }
 
-/* The test finds out what sysrq-l calls in an NMI and lets itself be traced */
+/* The test finds a traceable function that sysrq-l calls in an NMI */
 SEC("?fentry/show_regs")
 int BPF_PROG(backtrace)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Accesses to an arena from everywhere, to the address that the test gives. Each
- * place that a report must show sets the number of its line.
+ * Accesses to an arena from all kinds of functions, at an address that the test sets. Each
+ * place that a report must show stores its line number.
  */
 #include "runtime.bpf.h"
 #include "timer.bpf.h"
@@ -49,7 +49,7 @@ int store(void *ctx)
 	return 0;
 }
 
-/* The load is the only instruction of its line, so the first and the last */
+/* The load is the only instruction of its line, so it is both first and last */
 int alone_line;
 
 SEC("syscall")
@@ -159,7 +159,7 @@ int timer(struct __sk_buff *skb)
 	return start_timer(timer_cb);
 }
 
-/* Goes on for long, for the program to be unloaded meanwhile */
+/* Runs for a long time, so that the program is unloaded meanwhile */
 int timer_runs;
 
 static long faulting_cb(__u32 i, void *ctx)
@@ -186,7 +186,7 @@ int long_timer(struct __sk_buff *skb)
 int interrupt_line;
 __u64 interrupt_faults, nmi_faults;
 
-/* Run by the test and from a tracepoint that is hit in NMIs, so in itself */
+/* Run by the test and from a tracepoint that is hit in NMIs, so it is nested in itself */
 SEC("?raw_tp")
 int interrupt(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -200,7 +200,7 @@ int interrupt(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Prints so many lines into stderr in its first run, then faults in all runs */
+/* Print that many lines into stderr in the first run, then fault in all runs */
 __u64 filler;
 #define FILLER "filler 0123456789012345678901234567890123456789012345678901234\n"
 
@@ -228,10 +228,7 @@ int free_page(void *ctx)
 	return 0;
 }
 
-/*
- * Faults that have nothing to do with the arena of the program: what a kernel
- * pointer points to that the verifier doesn't trust.
- */
+/* Faults unrelated to the program's arena: loads through an untrusted kernel pointer */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __weak __ksym;
 
 SEC("syscall")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that print from everywhere but their main function */
+/* Programs that print from functions other than main */
 #include "streams.bpf.h"
 #include "timer.bpf.h"
 
@@ -104,7 +104,7 @@ int tail_callee(struct __sk_buff *skb)
 
 __noinline int replaceable(struct __sk_buff *skb)
 {
-	/* Keeps the compiler from looking into it at its caller */
+	/* Prevents optimizations across the call */
 	asm volatile("");
 	if (!skb)
 		return 1;
@@ -117,7 +117,7 @@ int replaced(struct __sk_buff *skb)
 	return say(STDOUT, "target") | replaceable(skb);
 }
 
-/* The function's name without the prefix that the architecture gives it */
+/* The function's name without the architecture's prefix */
 SEC("?fentry.s/getpgid")
 int BPF_PROG(sleepable)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What bench.c measures: messages of several shapes, printed in several ways. Each
- * program prints MESSAGES of one shape in one way, and tells how long that took; none
- * does the same without printing.
+ * Programs for bench_streams.c: messages of several shapes, printed in several ways. Each
+ * program prints MESSAGES of one shape in one way and measures the time; "none" does the
+ * same without printing.
  */
 #include "streams.bpf.h"
 #include "bench.h"
@@ -15,7 +15,7 @@ unsigned long long d = 0x123456789abcULL;
 
 #define TEXT_50 "this text has a length of fifty bytes in the end, "
 
-/* Nothing to render: what the stream itself takes */
+/* No rendering: the cost of the stream itself */
 #define CONST1(print, ...)	print(__VA_ARGS__ "\n")
 #define CONST16(print, ...)	print(__VA_ARGS__ "fifteen letters\n")
 #define INTS24(print, ...)	print(__VA_ARGS__ "%d %d %d\n", a, b, c)
@@ -105,7 +105,7 @@ int fill_other(void *ctx)
 	return 0;
 }
 
-/* When it printed, for who is woken by that */
+/* Time of printing, for the reader that is woken */
 unsigned long long printed_at;
 
 SEC("syscall")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Programs that CAP_BPF alone may load, but for a kfunc */
+/* Programs that could be loaded with CAP_BPF alone, except for a kfunc */
 #include "res_lock.bpf.h"
 
 int runs;

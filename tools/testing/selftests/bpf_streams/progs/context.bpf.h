@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a program has interrupted */
+/* The context of a program */
 #ifndef CONTEXT_BPF_H
 #define CONTEXT_BPF_H
 
 #include "streams.bpf.h"
 #include "anywhere.h"
 
-/* Where x86 has its preemption count: until 6.14, and since */
+/* The preemption count of x86, up to 6.14 and later */
 struct pcpu_hot___local {
 	int preempt_count;
 } __attribute__((preserve_access_index));
@@ -14,7 +14,7 @@ struct pcpu_hot___local {
 extern const struct pcpu_hot___local pcpu_hot __ksym __weak;
 extern const int __preempt_count __ksym __weak;
 
-/* Where arm64 has it */
+/* The preemption count of arm64 */
 struct thread_info___local {
 	struct {
 		int count;
@@ -23,10 +23,10 @@ struct thread_info___local {
 
 struct task_struct___local {
 	struct thread_info___local thread_info;
-	int softirq_disable_cnt;	/* of PREEMPT_RT, which counts those apart */
+	int softirq_disable_cnt;	/* PREEMPT_RT counts these separately */
 } __attribute__((preserve_access_index));
 
-/* Whether to reschedule, which is kept there too */
+/* The need_resched bit, which is part of it */
 #define NEED_RESCHED	0x80000000
 
 #define SOFTIRQ_SERVED	0x00000100
@@ -82,7 +82,7 @@ static inline __u32 context(void)
 		return IN_NMI;
 	if (count & (is_7_3 ? HARDIRQ_BITS_7 : HARDIRQ_BITS))
 		return IN_HARDIRQ;
-	/* Being served: the lowest bit. The others say that they are disabled. */
+	/* The lowest bit is set in softirq context; the others count disabling. */
 	if ((count | softirq_count()) & SOFTIRQ_SERVED)
 		return IN_SOFTIRQ;
 	return IN_TASK;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Functions that are never called, as the loader sets the constant that decides on it */
+/* Functions that are never called, depending on a constant that the loader sets */
 #include "streams.bpf.h"
 
 extern void bpf_throw(__u64 cookie) __ksym;
@@ -22,7 +22,7 @@ static __noinline int second_dead(__u64 value)
 	return sum;
 }
 
-/* What its caller passes is no pointer: nobody may rely on what its type says. */
+/* Its caller does not pass a pointer, so its type must not be relied on. */
 static __noinline int unreliable(int *value)
 {
 	sum += (__u64)value;
@@ -54,7 +54,7 @@ static __noinline long callback(__u32 i, void *ctx)
 	return 1;
 }
 
-/* The functions come in this order, so that the last one is removed. */
+/* The functions are in this order, so that the last one is removed. */
 SEC("?syscall")
 int addresses(void *ctx)
 {
@@ -97,7 +97,7 @@ static __noinline int alive(__u64 value)
 	loops;								\
 })
 
-/* The verifier knows that nothing is called, and removes what would be. */
+/* The verifier knows that the callback is not called, and removes it. */
 SEC("?syscall")
 int loops_not_at_all_first(void *ctx)
 {
@@ -121,7 +121,7 @@ static __noinline void throw(void)
 	bpf_throw(5);
 }
 
-/* What is behind the last call is removed, so that the program ends with it. */
+/* Code behind the last call is removed, so that the program ends with the call. */
 static __noinline void note_and_throw(void)
 {
 	sum++;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the kfuncs refuse, called with either of their prototypes */
+/* Errors of the kfuncs, called with either of their prototypes */
 #include "streams.bpf.h"
 #include "formats.h"
 
-/* What follows ___ is dropped when the name is looked up in the kernel */
+/* The suffix after ___ is ignored when the name is resolved */
 extern int bpf_stream_vprintk___test(int stream_id, const char *fmt__str,
 				     const void *args, __u32 len__sz) __weak __ksym;
 /* As Linux 6.17 has it */
@@ -43,7 +43,7 @@ int long_args(struct bad_format_args *ctx)
 	return 0;
 }
 
-/* Conversions whose text goes where the string has left no room */
+/* Conversions whose text does not fit behind a string */
 SEC("syscall")
 int args_after_long(struct bad_format_args *ctx)
 {
@@ -84,7 +84,7 @@ int raw(struct raw_args *ctx)
 	return 0;
 }
 
-/* Not loaded unless the test asks: the verifier may refuse it as well */
+/* Loaded on request only, as the verifier may refuse it */
 SEC("?syscall")
 int null_args(struct raw_args *ctx)
 {
@@ -119,7 +119,7 @@ static const char text_percent[] = "100%%\n";
 static const char text_bad[] = "100%q\n";
 static const char fmt_number[] = "%d\n";
 
-/* One call for all: the verifier knows what is printed only if that has one length */
+/* One call for all: the text is only constant if all have the same length */
 static __always_inline int print_chosen(const char *fmt, const void *args, __u32 len)
 {
 	barrier_var(fmt);

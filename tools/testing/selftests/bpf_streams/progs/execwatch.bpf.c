@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who runs what: a line to stdout for each exec(2), and a warning to stderr if
- * root runs a file that anybody could have put where it is.
+ * Prints a line to stdout for each exec(2), and a warning to stderr if root executes a file
+ * in a world-writable place.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-/* Messages that could not be printed, for the loader to tell */
+/* Number of messages that could not be printed, which the loader reports */
 unsigned int lost;
 int last_error;
 
@@ -36,7 +36,7 @@ int BPF_PROG(execwatch, struct task_struct *task, int old_pid, struct linux_binp
 	__u32 uid = bpf_get_current_uid_gid();
 	struct task_struct *parent = task->real_parent;
 
-	/* %s takes kernel addresses: no copy to the stack is needed */
+	/* %s takes kernel addresses, so no copy to the stack is needed */
 	check(bpf_stream_printk(BPF_STDOUT, "%s[%d] ran %s as process %d, user %u\n",
 				parent->comm, parent->tgid, bprm->filename,
 				task->tgid, uid));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Prints into both streams until neither takes any more. Without callbacks: copies of
- * the instructions load without BTF.
+ * Prints into both streams until they are full. Without callbacks, so that copies of the
+ * instructions can be loaded without BTF.
  */
 #include "streams.bpf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same format and arguments, to bpf_snprintf() and to a stream */
+/* The same format and arguments for bpf_snprintf() and a stream */
 #include "streams.bpf.h"
 #include "formats.h"
 
@@ -21,7 +21,7 @@ enum { FIRST = __COUNTER__ };
 		ctx->stream_err = bpf_stream_printk(STDOUT, fmt, ##args); \
 		return 0;
 
-/* Not on all kernels: loaded only if the test asks */
+/* Loaded on request only, as not all kernels support it */
 SEC("?syscall")
 int utf8(void *ctx)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints groups of lines, each under a lock so that nothing gets between them */
+/* Prints groups of lines with a lock held, so that they are not interleaved */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
@@ -18,7 +18,7 @@ struct {
 	__type(value, struct account);
 } accounts SEC(".maps");
 
-/* Whoever prints a group holds it */
+/* Held while a group is printed */
 static struct bpf_res_spin_lock print_lock SEC(".data.print_lock");
 
 unsigned int groups;

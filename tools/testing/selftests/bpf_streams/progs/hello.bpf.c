@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The least that prints: a line to stdout, or one to stderr when it can't */
+/* Minimal example: prints a line to stdout, or one to stderr on errors */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -21,7 +21,7 @@ int under_lock(struct __sk_buff *skb)
 	int key = 0, err;
 
 	l = bpf_map_lookup_elem(&locked, &key);
-	/* With interrupts disabled PREEMPT_RT gives no page: have one at hand */
+	/* With interrupts disabled PREEMPT_RT cannot allocate a page, so get one before */
 	if (!l || bpf_stream_printk(STDOUT, "before\n"))
 		return 1;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops that the verifier must not follow to their end: those whose names begin with
- * ends_ come to one, and load; those that begin with endless_ may not, and those that begin
- * with unsafe_ write out of bounds: both are refused.
- * Most are written by hand, as the compiler makes something else of them.
+ * Loops that the verifier does not follow to their end. Programs whose names begin with
+ * ends_ have one and are accepted. Programs whose names begin with endless_ may not have
+ * one, and those with unsafe_ write out of bounds; both are refused. Most are written in
+ * assembly, as the compiler would change them.
  */
 #include "res_lock_rules.bpf.h"
 
@@ -38,7 +38,7 @@ static long callback(__u32 i, __u64 *seen)
 
 __u64 n;
 
-/* --- an iterator that is new in each turn --- */
+/* --- an iterator that is created in each iteration --- */
 
 SEC("?syscall")
 __naked int endless_new_iterator(void)
@@ -48,7 +48,7 @@ __naked int endless_new_iterator(void)
 		     :: FUNCTIONS);
 }
 
-/* What the loop does besides must make no difference */
+/* Other instructions of the loop must not matter */
 SEC("?syscall")
 __naked int endless_new_iterator_that_counts(void)
 {
@@ -59,7 +59,7 @@ __naked int endless_new_iterator_that_counts(void)
 		     :: FUNCTIONS, [n] "i"(&n));
 }
 
-/* The first turn asks for one element less, so that the depths of the two differ */
+/* The first iteration takes one element less, so that the depths differ */
 SEC("?syscall")
 __naked int endless_new_iterator_that_gives_more(void)
 {
@@ -71,7 +71,7 @@ __naked int endless_new_iterator_that_gives_more(void)
 		     :: FUNCTIONS);
 }
 
-/* Within the loop of another iterator, which nobody asks for more */
+/* Within the loop of another iterator, whose next() is not called */
 SEC("?syscall")
 __naked int endless_new_iterator_within_another(void)
 {
@@ -82,7 +82,7 @@ __naked int endless_new_iterator_within_another(void)
 		     :: FUNCTIONS);
 }
 
-/* Only one way through the loop makes it anew */
+/* Only one path through the loop creates it again */
 SEC("?syscall")
 __naked int endless_iterator_that_is_exchanged(void)
 {
@@ -93,7 +93,7 @@ __naked int endless_iterator_that_is_exchanged(void)
 		     :: FUNCTIONS);
 }
 
-/* The two ways meet before they go round */
+/* The two paths join before the next iteration */
 SEC("?syscall")
 __naked int endless_iterator_that_is_exchanged_before(void)
 {
@@ -106,7 +106,7 @@ __naked int endless_iterator_that_is_exchanged_before(void)
 		     :: FUNCTIONS);
 }
 
-/* The same, where the way that keeps it is the first to be followed */
+/* The same, if the path that keeps it is explored first */
 SEC("?syscall")
 __naked int endless_iterator_that_is_exchanged_after(void)
 {
@@ -119,7 +119,7 @@ __naked int endless_iterator_that_is_exchanged_after(void)
 		     :: FUNCTIONS);
 }
 
-/* In a function that is called again and again */
+/* In a function that is called in each iteration */
 static __naked __noinline int one_element(void)
 {
 	asm volatile(NEW(8) NEXT(8) "if r0 == 0 goto 1f;" DESTROY(8) "r0 = 1; exit;"
@@ -159,7 +159,7 @@ __naked int endless_around_bpf_loop(void)
 		     :: FUNCTIONS);
 }
 
-/* Ends if there is no callback, and not if there is one */
+/* Ends unless the callback is called */
 SEC("?syscall")
 __naked int endless_unless_nothing_is_called(void)
 {
@@ -168,7 +168,7 @@ __naked int endless_unless_nothing_is_called(void)
 		     :: FUNCTIONS);
 }
 
-/* Goes on as the first callback has left it */
+/* Continues with the state after the first callback */
 SEC("?syscall")
 __naked int endless_once_something_is_called(void)
 {
@@ -178,7 +178,7 @@ __naked int endless_once_something_is_called(void)
 		     :: FUNCTIONS);
 }
 
-/* In another call the callback brings back a state that was there before a call */
+/* In another call the callback restores a state from before a call */
 SEC("?syscall")
 __naked int endless_as_the_callback_undoes_the_turn(void)
 {
@@ -189,12 +189,12 @@ __naked int endless_as_the_callback_undoes_the_turn(void)
 		     :: FUNCTIONS);
 }
 
-/* --- turns that undo each other's progress --- */
+/* --- iterations that undo each other's progress --- */
 
 /*
- * At 1 there are the iterators at fp - 8, - 16 and - 24. One way takes an element of the
- * first and makes the second anew, the other one the reverse. The third only has the
- * references stay in their order.
+ * At 1 there are iterators at fp - 8, - 16 and - 24. One path takes an element of the first
+ * and creates the second again, the other path does the reverse. The third one only keeps
+ * the references in order.
  */
 #define BOTH_WAYS							\
 	NEW(8) NEW(16) NEW(24)						\
@@ -212,7 +212,7 @@ __naked int endless_ways_that_renew_each_others_iterator(void)
 	asm volatile(BOTH_WAYS :: FUNCTIONS);
 }
 
-/* Counts once more in each call; the verifier follows the way back first. */
+/* Counts once more in each call; the verifier explores the backward jump first. */
 static __naked __noinline int around_may_goto(void)
 {
 	asm volatile("if r1 == 0 goto 1f; goto 2f;"
@@ -232,7 +232,7 @@ __naked int ends_by_time_around_a_loop_that_is_entered_twice(void)
 		     :: [around_may_goto] "i"(around_may_goto));
 }
 
-/* --- what begins the time of may_goto anew in each turn --- */
+/* --- the time limit of may_goto is renewed in each iteration --- */
 
 struct timed {
 	__u64 value;
@@ -277,7 +277,7 @@ int endless_calls_of_a_timer_callback(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Here the loop has a may_goto of its own. */
+/* The same for a loop that has a may_goto of its own */
 SEC("?tc")
 int ends_calls_of_a_timer_callback(struct __sk_buff *skb)
 {
@@ -311,7 +311,7 @@ int ends_loop_beside_a_timer_callback(struct __sk_buff *skb)
 	return 0;
 }
 
-/* What is called has may_gotos, but no loop is around the calls. */
+/* The callee has may_gotos, but the calls are not in a loop. */
 static __noinline void count_to(__u64 max)
 {
 	__u64 i;
@@ -393,7 +393,7 @@ static int sets_itself_elsewhere(void *map, int *key, struct timed *t)
 
 SETS_CALLBACK(ends_timer_callback_that_is_set_elsewhere, sets_itself_elsewhere)
 
-/* What is verified a second time meanwhile must not hide the first from itself. */
+/* The second verification must not be mistaken for part of the first. */
 #define SET_ITSELF(name) "r1 = r6; r1 += 8; r2 = %[" #name "] ll; call %[bpf_timer_set_callback];"
 
 static __naked __noinline int renews_iterator(void)
@@ -421,7 +421,7 @@ static __naked __noinline int moves_far(void)
 
 SETS_CALLBACK(unsafe_timer_callback_that_sets_itself, moves_far)
 
-/* --- one way with a may_goto of its own, and one with that of a callback --- */
+/* --- one path with a may_goto of its own, and one with that of a callback --- */
 
 static __naked __noinline int timed_too(void)
 {
@@ -455,12 +455,12 @@ int endless_calls_of_a_timer_callback_on_one_way(struct __sk_buff *skb)
 	return two_ways();
 }
 
-/* --- a loop within which there are many ways --- */
+/* --- a loop with many paths --- */
 
 #define INNER	NEW(16) NEXT(16) DESTROY(16)
 #define INNER_5	INNER INNER INNER INNER INNER
 
-/* They differ in nothing but the references of iterators that are gone soon. */
+/* The states only differ in references of short-lived iterators. */
 SEC("?syscall")
 __naked int ends_after_many_ways(void)
 {
@@ -471,11 +471,11 @@ __naked int ends_after_many_ways(void)
 		     :: FUNCTIONS);
 }
 
-/* --- what one turn leaves to a later one --- */
+/* --- values that an iteration leaves for a later one --- */
 
 /*
- * The ways through the callback are followed in the order of their numbers. When the
- * second comes to 4, nothing is known yet that makes a difference between it and the first.
+ * The paths through the callback are explored in the order of their numbers. When the
+ * second reaches 4, no difference from the first is known to matter yet.
  */
 static __noinline long moves_index(__u32 i, __u64 *index)
 {
@@ -498,7 +498,7 @@ int unsafe_index_from_another_callback(void *ctx)
 	return 0;
 }
 
-/* --- what ends --- */
+/* --- loops that end --- */
 
 SEC("?syscall")
 int ends_iterators_within_iterators(void *ctx)
@@ -543,7 +543,7 @@ int ends_iterator_within_may_goto(void *ctx)
 	return 0;
 }
 
-/* Passes one may_goto in each call, which is all that counts where they are counted */
+/* Passes one may_goto in each call, too few for the limit if they are counted */
 static __noinline int once(void)
 {
 	int passed = 0;
@@ -623,7 +623,7 @@ int ends_callbacks_within_iterator(void *ctx)
 	return seen;
 }
 
-/* Each turn calls next() for the iterator of the outer loop */
+/* Each iteration calls next() of the outer iterator */
 SEC("?syscall")
 __naked int ends_new_iterator_in_each_turn_of_another(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops that end when the kernel has had enough, and loops that end before.
- * Those that may be cut short say so: 'whole' counts those that were not.
+ * Loops that are terminated when the time is over, and loops that end before. 'whole'
+ * counts those that were completed.
  */
 #include "runtime.bpf.h"
 #include "timer.bpf.h"
@@ -36,7 +36,7 @@ int endless(void *ctx)
 	HERE(endless);
 	while (can_loop)
 		count++;
-	/* Only the loop is ended, not the program */
+	/* Only the loop is terminated, not the program */
 	bpf_stream_printk(STDOUT, "goes on\n");
 	return 0;
 }
@@ -90,11 +90,11 @@ int endless_sub(void *ctx)
 	return 0;
 }
 
-/* Constants would make the verifier go through all iterations */
+/* With constants the verifier would follow all iterations */
 __u64 short_loops = 3000;
 __u64 middle_loops = 100;
 
-/* No loop is long, all together never end */
+/* Each loop is short, but together they do not end */
 static __noinline void short_loop(void)
 {
 	__u64 left = short_loops;
@@ -146,7 +146,7 @@ static long loop_cb(__u32 i, void *ctx)
 	return 0;
 }
 
-/* Each callback never ends; all of them are one run */
+/* Each callback is endless; all of them are one run */
 SEC("syscall")
 int loop(void *ctx)
 {
@@ -199,8 +199,8 @@ int tail_callee(struct __sk_buff *skb)
 }
 
 /*
- * One program's loop runs within another's: the interrupting program is attached
- * to a function that printing calls. It has a run of its own.
+ * The loop of a program is nested in that of another: the former is attached to a function
+ * that printing calls. It has a run of its own.
  */
 int pid;
 __u64 interruptions, whole;
@@ -215,7 +215,7 @@ int interrupted(void *ctx)
 		if (!(count & between))
 			bpf_stream_printk(STDOUT, "%s\n", string);
 	}
-	/* Its own time is over, that of others is not */
+	/* The time of this run is over, but not that of others */
 	bpf_stream_printk(STDOUT, "%s\n", string);
 	return 0;
 }

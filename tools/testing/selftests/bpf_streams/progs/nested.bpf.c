@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Print while another message is being formatted on the same CPU: these are
- * attached to a function that formatting calls. One program doesn't enter
- * itself, so each adds one level, until there is no buffer left.
+ * Print while another message is being formatted on the same CPU: these programs are
+ * attached to a function that formatting calls. A program is not nested in itself, so each
+ * adds one level, until there are no more buffers.
  */
 #include "streams.bpf.h"
 

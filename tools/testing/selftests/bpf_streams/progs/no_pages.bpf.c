@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* No page is to be had without waiting, now and then or ever, in any context */
+/* Page allocations fail sometimes or always, in any context */
 #include "streams.bpf.h"
 
 __u32 percent;
@@ -14,7 +14,7 @@ int BPF_PROG(fail_page)
 	return 1;
 }
 
-/* How often the kernel tries to fill its reserve */
+/* How often the kernel tries to refill its reserve */
 __u64 fills;
 
 SEC("?fentry/reserve_fill")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints on a CPU that goes offline, when it runs no irq_work any more */
+/* Prints on a CPU that goes offline, when it no longer runs irq_work */
 #include <vmlinux.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

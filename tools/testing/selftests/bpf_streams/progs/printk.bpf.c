@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Printing by whatever the kernel has, and by what only some have */
+/* Printing with the macro, and with kfuncs that only some kernels have */
 #include "printk.bpf.h"
 
 int from_library(int n);
@@ -10,7 +10,7 @@ int library(void *ctx)
 	return from_library(3);
 }
 
-/* As the header does on this kernel, without looking what there is */
+/* As the header does on this kernel, without testing for kfuncs */
 extern int bpf_stream_vprintk___by_hand(int stream_id, const char *fmt__str,
 					const void *args, __u32 len__sz) __weak __ksym;
 

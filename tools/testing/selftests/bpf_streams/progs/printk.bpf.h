@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Programs that print with what bpf_helpers.h has, and return what that returned.
- * Not by streams.bpf.h: what they include is what they test.
+ * Programs that print with the macros of bpf_helpers.h and return their result. They do not
+ * include streams.bpf.h, as the included header is under test.
  */
 #ifndef PRINTK_BPF_H
 #define PRINTK_BPF_H

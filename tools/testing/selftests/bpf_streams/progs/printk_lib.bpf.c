@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A library that knows nothing of vmlinux.h, linked with printk.bpf.c */
+/* A library that does not include vmlinux.h, linked with printk.bpf.c */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Resilient spin locks wherever they can be, and what becomes of programs that
- * take one twice. Each place that a report must show sets the number of its line.
+ * Resilient spin locks in all places, and programs that take one twice. Each place that a
+ * report must show stores its line number.
  */
 #include "res_lock.bpf.h"
 #include "context.bpf.h"
@@ -31,7 +31,7 @@ __u32 word;
 __u64 address, again_address;
 __u64 value;
 
-/* Both ways, one after the other */
+/* Both variants, one after the other */
 static __always_inline int take(struct bpf_res_spin_lock *lock, __u64 *counter)
 {
 	unsigned long flags;
@@ -97,7 +97,7 @@ struct object {
 	struct bpf_res_spin_lock lock;
 };
 
-/* Not on all kernels: loaded only if the test asks */
+/* Loaded on request only, as not all kernels support it */
 SEC("?syscall")
 int in_object(void *ctx)
 {
@@ -116,15 +116,15 @@ int in_object(void *ctx)
 }
 
 /*
- * Many at once, and perhaps one of them again. Then a print, for programs attached
- * to what that calls to do the same on top.
+ * Take many locks, and maybe one of them again. Then print: programs attached to functions
+ * that this calls do the same in a nested run.
  */
 int again = NO_LOCK;
 int level;
 int deep_taken[NR_DEEP], deep_err[NR_DEEP];
 char string[] = "held";
 
-/* Each lock is taken at a place of its own, or the verifier can't tell them apart */
+/* Each lock is taken at a different place, so that the verifier can distinguish them */
 #define UP(do, i)	(do(i), do((i) + 1), do((i) + 2), do((i) + 3), do((i) + 4))
 #define DOWN(do, i)	(do((i) + 4), do((i) + 3), do((i) + 2), do((i) + 1), do(i))
 #define ALL_UP(do)	(UP(do, 0), UP(do, 5), UP(do, 10), UP(do, 15),		\
@@ -201,7 +201,7 @@ DEEPER(3)
 
 __u64 traced;
 
-/* Take the lock for which the traced function may be waiting */
+/* Take the lock for which the traced function may wait */
 #define TRACER(name, type, function)				\
 SEC("?" type "/" #function)					\
 int name(void *ctx)						\
@@ -268,7 +268,7 @@ int aa_irqsave(void *ctx)
 	return take_locked(a);
 }
 
-/* One held by the other function than the one that fails */
+/* One is held by the other variant than that which fails */
 int aa_mixed_line;
 
 SEC("syscall")
@@ -398,7 +398,7 @@ int aa_timer(struct __sk_buff *skb)
 	return start_timer(timer_cb);
 }
 
-/* Leaves hardly room in stderr, or fails in a loop */
+/* Leaves little room in stderr, or fails in a loop */
 __u32 filler;
 #define FILLER "filler 89 123456789 123456789 123456789 123456789 123456789 123\n"
 
@@ -418,7 +418,7 @@ int fill(void *ctx)
 	return bpf_loop(loops, loop_cb, &k, 0) == loops ? 0 : 1;
 }
 
-/* What is held when, by the count that disabling preemption increments */
+/* The preemption count while locks are held */
 int count_before, count_held, count_held_twice, count_failed, count_after;
 
 SEC("syscall")
@@ -452,7 +452,7 @@ int counts(void *ctx)
 	return 0;
 }
 
-/* Interrupts of one CPU, which a clock causes all the time */
+/* Interrupts of one CPU, caused by a timer */
 __u32 watched_cpu = -1;
 __u64 ticks;
 
@@ -464,7 +464,7 @@ int on_tick(void *ctx)
 	return 0;
 }
 
-/* Time for interrupts to come, where they can */
+/* Time for interrupts, if enabled */
 static __noinline __u64 ticks_in_a_while(void)
 {
 	__u64 before = READ_ONCE(ticks);
@@ -547,7 +547,7 @@ int interrupts_on(void *ctx)
 	return 0;
 }
 
-/* Keeps a lock until user space has seen enough */
+/* Holds a lock until user space releases it */
 int held, release;
 bool use_hash;
 
@@ -594,8 +594,8 @@ int print(void *ctx)
 }
 
 /*
- * A program on a tracepoint of the page allocator, and one that prints until it
- * needs pages: both take the same lock.
+ * A program on a tracepoint of the page allocator, and one that prints until pages are
+ * allocated: both take the same lock.
  */
 char pad[512];
 int pid;
@@ -652,7 +652,7 @@ int on_alloc(void *ctx)
 	return 0;
 }
 
-/* Groups of lines as in groups.bpf.c, which meet those of the other CPU half-way */
+/* Groups of lines as in groups.bpf.c, with those of the other CPU in between */
 int came, half_way, lines_printed, groups_lost;
 
 static __always_inline void print_line(int cpu, int line)
@@ -693,7 +693,7 @@ int print_with_lock(void *ctx)
 	}
 	print_line(cpu, 1);
 	print_line(cpu, 2);
-	/* The other one is about to take the lock, or has had it */
+	/* The other one is about to take the lock, or has released it */
 	ok = wait_for(READ_ONCE(came) == 2);
 	ticks_in_a_while();
 	print_line(cpu, 3);

@@ -15,9 +15,9 @@ extern void bpf_res_spin_unlock_irqrestore(struct bpf_res_spin_lock *lock,
 #define HERE(place)	(place##_line = __LINE__ + 1)
 
 /*
- * Spins until 'cond' is true, and is true then. Helpers and can_loop won't do: the
- * former must not be called with a lock held, the latter ends after a while. This
- * ends when something is badly wrong, before the CPU counts as stuck.
+ * Spins until 'cond' is true, and is true then. Helpers cannot be called with a lock held,
+ * and can_loop has a time limit. If something is wrong, this ends before the watchdog
+ * reports the CPU as stuck.
  */
 #define wait_for(cond)							\
 ({									\
@@ -40,7 +40,7 @@ extern void bpf_res_spin_unlock_irqrestore(struct bpf_res_spin_lock *lock,
 #define READ_ONCE(x)		(*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile typeof(x) *)&(x) = (v))
 
-/* The lock's word, which programs can't load: 0 if it is free. Not with a lock held. */
+/* The lock's word, which programs can't load: 0 if free. Not with a lock held. */
 static __always_inline __u32 lock_word(const struct bpf_res_spin_lock *lock)
 {
 	__u32 word = -1;

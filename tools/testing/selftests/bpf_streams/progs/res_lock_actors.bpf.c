@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that take locks on several CPUs and in several contexts, in an order
- * that makes them wait for each other.
+ * Programs that take locks on several CPUs and in several contexts, in an order in which
+ * they wait for each other
  */
 #include "res_lock.bpf.h"
 #include "context.bpf.h"
@@ -23,12 +23,12 @@ static __always_inline struct actor *actor(__u32 nr)
 	if (nr >= NR_ACTORS)
 		return NULL;
 	a = &actors[nr];
-	/* For the compiler to look at the number before it calculates with it */
+	/* Makes the compiler check the number before it is used */
 	barrier_var(a);
 	return a;
 }
 
-/* Nobody is not waited for */
+/* There is nothing to wait for */
 static __always_inline bool wait_until_holds(int nr)
 {
 	struct actor *a = actor(nr);
@@ -133,7 +133,7 @@ static int run_actor(struct actor *me)
 	return 0;
 }
 
-/* Nothing happens before the one that gives the cue is there */
+/* Wait for the actor that gives the cue */
 static bool has_cue(struct actor *me)
 {
 	struct actor *other = actor(me->cue);
@@ -206,8 +206,8 @@ int nmi_actor = NOBODY;
 __u32 nmi_cpu;
 
 /*
- * After each handler of an NMI. The one that did something was that of the
- * backtrace: whoever has asked for it does not wait for this CPU any longer.
+ * After each handler of an NMI. If it has handled something, it was that of the backtrace,
+ * and the task that has requested it no longer waits for this CPU.
  */
 SEC("?raw_tp/nmi_handler")
 int in_nmi(struct bpf_raw_tracepoint_args *ctx)
@@ -221,7 +221,7 @@ int in_nmi(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Is each lock free, for both functions? The number of those that are not. */
+/* Return: number of locks that are not free, with both variants. */
 int not_free;
 
 static long check_lock(__u32 nr, void *ctx)

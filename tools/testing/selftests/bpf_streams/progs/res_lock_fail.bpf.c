@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that break a rule for resilient spin locks, each with what the verifier
- * must say of it.
+ * Programs that break a rule for resilient spin locks, each with the expected message of
+ * the verifier
  */
 #include "res_lock_rules.bpf.h"
 
@@ -204,7 +204,7 @@ int helper_writes_lock(struct __sk_buff *skb)
 	return e ? bpf_skb_load_bytes(skb, 0, e, sizeof(*e)) : 0;
 }
 
-/* --- who takes, and how often --- */
+/* --- taking --- */
 
 SEC("?tc")
 REFUSED("bpf_res_spin_lock" AGAIN ": it was taken at insn")
@@ -382,7 +382,7 @@ int irq_out_of_order(struct __sk_buff *skb)
 	return 0;
 }
 
-/* A lock of one kind below one of the other */
+/* A lock of one kind is taken before one of the other */
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock cannot be out of order")
 int out_of_order_below_irq(struct __sk_buff *skb)
@@ -439,7 +439,7 @@ int restores_another(struct __sk_buff *skb)
 	return 0;
 }
 
-/* The same key, but who knows? */
+/* The same key, but the verifier does not know that */
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int releases_another_element(struct __sk_buff *skb)
@@ -499,7 +499,7 @@ int irq_unlock_of_lock(struct __sk_buff *skb)
 	return 0;
 }
 
-/* One kind of lock is held, and the other released */
+/* One kind of lock is held, and the other is released */
 SEC("?tc")
 REFUSED("bpf_res_spin_unlock: " DIFFERENT)
 int unlock_under_spin_lock(struct __sk_buff *skb)
@@ -624,7 +624,7 @@ int flag_is_a_number(struct __sk_buff *skb)
 	return 0;
 }
 
-/* As is not the one of a lock that could not be had */
+/* A lock that was not taken does not have a flag */
 SEC("?tc")
 REFUSED(NOT_RESTORED)
 int flag_not_set_by_failure(struct __sk_buff *skb)
@@ -752,7 +752,7 @@ int flag_lost(struct __sk_buff *skb)
 	return 0;
 }
 
-/* --- what must not be done with a lock held --- */
+/* --- not permitted with a lock held --- */
 
 #define WITH_LOCK(type, name, what)					\
 	SEC(type)							\
@@ -912,7 +912,7 @@ int timer_keeps_lock(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Two values that callbacks have got are not the same */
+/* The values of two callbacks are different */
 static long inner_cb(struct bpf_map *map, const int *key, struct elem *e,
 		     struct elem **outer)
 {
@@ -987,13 +987,13 @@ int keeps_while_iterating(struct __sk_buff *skb)
 	return 0;
 }
 
-/* --- paths that meet: none may pass for the other --- */
+/* --- paths that join, in states that differ --- */
 
 /*
- * The verifier follows the first path to the end. What comes after the paths have
- * met is right there. It is wrong on the second path, of which the verifier would
- * know nothing if it took the states for the same: they differ in one thing only.
- * In C it would be the compiler that says which path is the first.
+ * The verifier explores the first path to the end. The instructions after the paths join
+ * are valid on this path and invalid on the second one, which the verifier would miss if
+ * it took the states, which have a single difference, for equal. In C the compiler would
+ * decide which path is explored first.
  */
 #define PATHS(setup, first, second, then, undo)				\
 	asm volatile(setup						\
@@ -1028,7 +1028,7 @@ int keeps_while_iterating(struct __sk_buff *skb)
 #define TAKE_IRQ(lock, flag)	CALL_IRQ("bpf_res_spin_lock_irqsave", lock, flag)
 #define GIVE_IRQ(lock, flag)	CALL_IRQ("bpf_res_spin_unlock_irqrestore", lock, flag)
 
-/* A path that could not get its second lock */
+/* A path on which taking the second lock failed */
 #define UNDO(label, give)	label "_%=:" give "goto end_%=;"
 
 /* r0 = the lock of an element */
@@ -1104,7 +1104,7 @@ __naked int this_on_top_or_that(void)
 	      UNDO("undo", GIVE(LOCK_C)));
 }
 
-/* There is a flag at both places either way, but of the other lock */
+/* Both slots have a flag in either case, but of the other lock */
 #define SWAPPED_FLAGS(pointers)						\
 	PATHS(pointers,							\
 	      TAKE_IRQ(LOCK_A, "r6") ELSE("end")			\
@@ -1122,7 +1122,7 @@ __naked int this_slot_or_that(void)
 	SWAPPED_FLAGS("r6 = r10; r6 += -8; r7 = r10; r7 += -16;");
 }
 
-/* Its argument has no name in BTF, which wants one: so it is not declared */
+/* Not declared, as its argument has no name, which BTF requires */
 __hidden __naked int flag_of_caller(void)
 {
 	SWAPPED_FLAGS("r6 = r10; r6 += -8; r7 = r1;");

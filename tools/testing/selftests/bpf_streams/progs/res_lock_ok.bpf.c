@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that keep the rules for resilient spin locks. Each returns 0 when run,
- * those that cannot be run by the test have only to load.
+ * Programs that keep the rules for resilient spin locks. They return 0 when run; those that
+ * the test cannot run only have to load.
  */
 #include "res_lock_rules.bpf.h"
 
@@ -55,10 +55,10 @@ struct {
 	__type(value, struct timed);
 } timers SEC(".maps");
 
-/* What loops count in, so that the verifier does not count along */
+/* Loop counters in memory, whose values the verifier does not follow */
 int count;
 
-/* --- where locks are --- */
+/* --- places for locks --- */
 
 SEC("tc")
 int in_array(struct __sk_buff *skb)
@@ -151,7 +151,7 @@ int in_object(struct __sk_buff *skb)
 	return err ? 2 : 0;
 }
 
-/* --- what the result is compared with --- */
+/* --- checking the result --- */
 
 SEC("tc")
 int if_not_zero(struct __sk_buff *skb)
@@ -188,7 +188,7 @@ int if_long_is_negative(struct __sk_buff *skb)
 {
 	long err = bpf_res_spin_lock(&lock_a);
 
-	/* The compiler must not know that it was an int */
+	/* Hides from the compiler that it is an int */
 	barrier_var(err);
 	if (err < 0)
 		return 1;
@@ -230,7 +230,7 @@ int errors_are_errnos(struct __sk_buff *skb)
 		bpf_res_spin_unlock(&lock_a);
 		return 0;
 	}
-	/* Of an error nobody tries that, so it may be wrong */
+	/* Not reached if there was an error, so it may be wrong then */
 	if (err > -1 || err < -4095)
 		bpf_res_spin_unlock(&lock_a);
 	return err;
@@ -269,7 +269,7 @@ int irqsave(struct __sk_buff *skb)
 	return 0;
 }
 
-/* The same slot serves again, whatever is there */
+/* The slot is reused, with any contents */
 SEC("tc")
 int flag_serves_again(struct __sk_buff *skb)
 {
@@ -421,7 +421,7 @@ int within_timer(struct __sk_buff *skb)
 	return bpf_timer_set_callback(&t->timer, timer_cb) ? 2 : 0;
 }
 
-/* --- what may be done with a lock held --- */
+/* --- permitted with a lock held --- */
 
 SEC("tc")
 int prints(struct __sk_buff *skb)
@@ -453,7 +453,7 @@ int loops_by_may_goto(struct __sk_buff *skb)
 	return count == 100 ? 0 : 2;
 }
 
-/* Takes one lock and releases it, again and again with another held */
+/* Takes and releases one lock repeatedly with another held */
 SEC("tc")
 int takes_in_loop(struct __sk_buff *skb)
 {
@@ -530,7 +530,7 @@ static __always_inline int lock_and_unlock(void)
 	return 0;
 }
 
-/* What is in front of the lock is theirs, the rest is not */
+/* They can access the part before the lock, but not the rest */
 SEC("iter/bpf_map_elem")
 int load_iter_up_to_lock(struct bpf_iter__bpf_map_elem *ctx)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the programs have in common that keep or break the rules for locks */
+/* Shared by the programs that keep or break the rules for locks */
 #ifndef RES_LOCK_RULES_BPF_H
 #define RES_LOCK_RULES_BPF_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Takes locks at random, on all CPUs and in all contexts at once. What a lock
- * guards is changed in steps that others would disturb.
+ * Takes locks at random, on all CPUs and in all contexts at once. The data that a lock
+ * protects is changed in steps, so that a violation of mutual exclusion shows.
  */
 #include "res_lock.bpf.h"
 #include "context.bpf.h"
@@ -58,7 +58,7 @@ static __always_inline void failed(__u32 c, int err)
 		__sync_fetch_and_add(&e->others, 1);
 }
 
-/* The inner lock, in a function of its own: fewer paths for the verifier */
+/* The inner lock, in a separate function, with fewer paths for the verifier */
 static __noinline int use_inner(struct guarded *g, __u32 nr, __u32 c, __u32 random)
 {
 	unsigned long flags;
@@ -82,7 +82,7 @@ static __noinline int use_inner(struct guarded *g, __u32 nr, __u32 c, __u32 rand
 	return err;
 }
 
-/* One lock, or two. Mostly in order, else this is about deadlocks only. */
+/* One lock or two, mostly in order; otherwise most attempts would deadlock. */
 static __noinline int take(__u32 c)
 {
 	__u32 random = bpf_get_prandom_u32();
@@ -198,7 +198,7 @@ static long cancel_one(__u32 cpu, void *ctx)
 	return 0;
 }
 
-/* Waits for those that run. None restarts itself any more. */
+/* Wait for running timers. They no longer restart themselves. */
 SEC("tc")
 int cancel(struct __sk_buff *skb)
 {
@@ -211,7 +211,7 @@ int in_nmi(void *ctx)
 	return take_many(10);
 }
 
-/* Nobody runs any more: the lock words */
+/* The lock words, when nothing is running */
 int not_free;
 
 static long check_lock(__u32 nr, void *ctx)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What makes the kernel report: stack dumps, loops without a bound, memory of
- * arenas. Instructions that older compilers don't know are written as bytes.
+ * Causes of reports: stack dumps, endless loops, arena accesses. Instructions that older
+ * compilers don't support are written as bytes.
  */
 #ifndef RUNTIME_BPF_H
 #define RUNTIME_BPF_H
 
 #include "streams.bpf.h"
 
-/* As a loop's condition, a may_goto: false when the kernel has had enough */
+/* A may_goto as a loop's condition: false when the time is over */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define MAY_GOTO_STOP	"1: .byte 0xe5, 0; .long ((%l[stop] - 1b - 8) / 8) & 0xffff; .short 0"
 #else
@@ -29,8 +29,8 @@ go_on:								\
 })
 
 /*
- * What the program accesses to get at the user's address in the program's arena;
- * the reference to the map is what makes it the program's.
+ * Cast a user address in the program's arena; the reference to the map associates the
+ * arena with the program.
  */
 #define arena_ptr(arena, address)					\
 ({									\

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The program of most tests: prints what it is asked to, see say.h.
+ * The program of most tests: prints the requested messages, see say.h.
  *
- * A message takes its sequence number only when it was accepted, so what a
- * reader gets has no gaps, however many messages were refused.
+ * The sequence number is incremented only when a message was accepted, so the text has no
+ * gaps, regardless of refused messages.
  */
 #include "runtime.bpf.h"
 
@@ -13,7 +13,7 @@ static int say_line(struct say_args *args)
 {
 	__u64 pad = SAY_LINE_PAD(args->writer, args->seq);
 
-	/* Never true: the compiler knows that, the verifier doesn't */
+	/* Never true: the compiler knows that, but the verifier doesn't */
 	barrier_var(pad);
 	if (pad > SAY_TEXT_SIZE - 1)
 		return -22;

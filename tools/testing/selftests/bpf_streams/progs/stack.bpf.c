@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stacks that are dumped from everywhere. Each place that the dump must show
- * sets the number of its line.
+ * Stack dumps from all kinds of functions. Each place that the dump must show stores its
+ * line number.
  */
 #include "runtime.bpf.h"
 #include "timer.bpf.h"
@@ -44,7 +44,7 @@ int to_stdout(void *ctx)
 
 int probed;
 
-/* The kernel comes here through code that it has made at run time, without a name. */
+/* Called through code that the kernel has generated, without a symbol */
 SEC("?ksyscall/getpgid")
 int in_probe(void *ctx)
 {
@@ -55,7 +55,7 @@ int in_probe(void *ctx)
 
 int static_sub_line, static_call_line;
 
-/* Nothing follows the call on its line, here and in the caller */
+/* The call is last on its line, here and in the caller */
 static __noinline void static_sub(void)
 {
 	HERE(static_sub);
@@ -165,7 +165,7 @@ void bpf_throw(__u64 cookie) __ksym __weak;
 
 int thrower_line = __LINE__ + 6;
 
-/* The verifier adds a function; the first line's place must not be that one's */
+/* The verifier adds a function, which must not be taken for the first line */
 SEC("?tc")
 int thrower(struct __sk_buff *skb)
 {

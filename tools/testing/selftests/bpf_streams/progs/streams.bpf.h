@@ -2,7 +2,7 @@
 #ifndef STREAMS_BPF_H
 #define STREAMS_BPF_H
 
-/* A message that does not get into a stream is for the tests to see */
+/* Tests have to see messages that were not printed into a stream */
 #define BPF_STREAM_NO_FALLBACK
 
 #include "vmlinux.h"

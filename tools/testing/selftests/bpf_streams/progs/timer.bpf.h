@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One timer, which calls back at once or after a while */
+/* A timer that expires immediately or later */
 #ifndef TIMER_BPF_H
 #define TIMER_BPF_H
 
@@ -16,10 +16,10 @@ struct {
 	__type(value, struct timed);
 } timers SEC(".maps");
 
-/* How long until it calls back, in ns */
+/* Time until it expires, in ns */
 __u64 timer_delay;
 
-/* For the callback to set when all else is done */
+/* Set by the callback when everything else is done */
 int timer_done;
 
 static __always_inline int start_timer(int (*callback)(void *map, int *key,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs whose functions are traced (fentry, fexit): loops without a bound in them,
- * dumps of the stack, exceptions. And loops of few but long turns.
+ * Programs with traced functions (fentry, fexit): endless loops in them, stack dumps,
+ * exceptions. And loops of few long iterations.
  */
 #include "runtime.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -16,10 +16,10 @@ struct {
 } elems SEC(".maps");
 
 __u64 turns, traced, filled;
-/* For a test that has failed already: nobody else ends the loop */
+/* For a test that has already failed: ends the loop */
 int stop;
 
-/* Called by C, which uses the frame pointer for what it likes */
+/* Called by C, which may use the frame pointer for other purposes */
 static long endless_cb(struct bpf_map *map, int *key, __u64 *value, void *ctx)
 {
 	while (can_loop && !stop) {
@@ -44,8 +44,8 @@ int BPF_PROG(on_endless_cb)
 }
 
 /*
- * Takes more may_gotos than a CPU passes between two looks at the time. Not at each
- * tick: on a slow machine nothing else would run.
+ * Uses more may_gotos than a CPU passes between two checks of the clock. Not at each tick,
+ * as nothing else would run on a slow machine.
  */
 int busy_cpu = -1;
 __u64 busy_loops = 70000;
@@ -84,7 +84,7 @@ int BPF_PROG(on_dumping_cb)
 	return 0;
 }
 
-/* Dumps in a function that has been called, and has no frame yet */
+/* Dumps in a function that has not set up its frame yet */
 SEC("?fentry/dumping_cb")
 int BPF_PROG(before_dumping_cb)
 {
@@ -93,7 +93,7 @@ int BPF_PROG(before_dumping_cb)
 	return 0;
 }
 
-/* may_gotos that this CPU passes before the next look at the time */
+/* may_gotos that this CPU passes before the next check of the clock */
 extern const int bpf_may_goto_left __ksym __weak;
 int left_at_entry, left_at_exit, left_after_turns;
 
@@ -121,10 +121,10 @@ int long_turns(void *ctx)
 	return 0;
 }
 
-/* A constant would make the verifier go through all turns */
+/* With a constant the verifier would follow all iterations */
 __u64 refill_loops = 200000;
 
-/* Leaves as much for the next program on the CPU as there is */
+/* Leaves the CPU's batch for the next program */
 SEC("syscall")
 int refill(void *ctx)
 {
@@ -168,7 +168,7 @@ int BPF_PROG(on_bpf_throw)
 	return 0;
 }
 
-/* What walks the stack for it does return. */
+/* The function that walks the stack for it does return. */
 SEC("?fexit/arch_bpf_stack_walk")
 int BPF_PROG(on_walk)
 {
@@ -176,7 +176,7 @@ int BPF_PROG(on_walk)
 	return 0;
 }
 
-/* The main program does return, from the exception callback */
+/* The main program does return, through the exception callback */
 SEC("?fexit/thrower")
 int BPF_PROG(on_thrower)
 {

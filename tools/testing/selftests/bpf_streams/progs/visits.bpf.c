@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts visits in a table that it shares with user space, an arena, and takes
- * it for larger than it is.
+ * Counts visits in an arena that it shares with user space, and accesses it beyond the
+ * populated pages.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -9,10 +9,10 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARENA);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 256);	/* pages, most of which nobody has */
+	__uint(max_entries, 256);	/* pages, most of which are not populated */
 } table SEC(".maps");
 
-/* As compilers with address spaces do by themselves */
+/* As compilers with support for address spaces do */
 static __always_inline __u64 *arena_ptr(__u64 *p)
 {
 	asm volatile("r0 = %[ptr];"
