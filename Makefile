@@ -36,6 +36,7 @@ help:
 #|                   locks (KASAN, kmemleak, lockdep), for data races (KCSAN), and
 #|                   that torture locks; takes hours
 #|                   KERNELS='kasan kcsan'   only those; lockdep is the third
+#|                   TESTS=name,name   only those test programs (kasan, kcsan)
 #|
 #|   make check-configs   kernels without streams, for real time (PREEMPT_RT), without
 #|                   preemption, for one CPU, without memory control groups, without
