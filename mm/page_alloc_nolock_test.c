@@ -2,10 +2,10 @@
 /*
  * KUnit tests of alloc_pages_nolock() and free_pages_nolock().
  *
- * The locks that the functions must not wait for are taken by the CPU that then
- * calls them: a lock that is waited for hangs the test instead of failing it.
+ * The CPU that calls the functions holds the locks for which they must not wait: a
+ * bug hangs the test instead of failing it.
  *
- * While a lock is held nothing can be reported, so results are collected in
+ * Nothing can be reported while a lock is held, so results are collected in
  * variables and checked afterwards.
  */
 
@@ -29,15 +29,15 @@
 /* Noise of the rest of the system, in pages; the tests move several times it. */
 #define LEAK_TOLERANCE		(PARK_ROUNDS * 2)
 
-/* On UP and PREEMPT_RT nothing can be had while interrupts are disabled. */
+/* On UP and PREEMPT_RT allocation fails while interrupts are disabled. */
 static bool works_with_irqs_disabled(void)
 {
 	return IS_ENABLED(CONFIG_SMP) && !IS_ENABLED(CONFIG_PREEMPT_RT);
 }
 
 /*
- * Several locks of a class: lockdep wants to see trylocks. The annotations hide
- * from sparse, which cannot count them, that they stay taken.
+ * Several locks of a class, which lockdep only permits with trylock. The annotations are
+ * for sparse, which cannot count locks.
  */
 static void lock_pcps(void)
 {
@@ -90,7 +90,7 @@ static struct page *must_alloc(struct kunit *test, unsigned int order)
 	struct page *page;
 	int try;
 
-	/* Others may hold the zone lock for a moment. */
+	/* Other CPUs may hold the zone lock for a short time. */
 	for (try = 0; try < 1000; try++) {
 		page = alloc_pages_nolock(NUMA_NO_NODE, order);
 		if (page)
@@ -144,7 +144,7 @@ static void nolock_keeps_referenced_page(struct kunit *test)
 	put_page(page);
 }
 
-/* Has no lock to be had, for all pages at once: none is taken along meanwhile. */
+/* Hold all locks, for all pages at once, so that none is freed meanwhile. */
 static void park_pages(struct kunit *test)
 {
 	struct page *page, *next, *got[2];
@@ -186,7 +186,7 @@ static void nolock_parked_come_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, all_are_free(free_before));
 }
 
-/* More than once, as the kernel frees them by itself, and may be the first. */
+/* More than once, as the work item may free them first */
 static void nolock_drain_frees_parked(struct kunit *test)
 {
 	unsigned long free_before = nr_free_pages_drained();
@@ -201,7 +201,7 @@ static void nolock_drain_frees_parked(struct kunit *test)
 	}
 }
 
-/* Keeps others from this CPU's pages, where its locks do not sleep. */
+/* Keep other tasks from this CPU's pages, if the locks do not sleep. */
 static void stay_here(void)
 {
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
@@ -218,7 +218,7 @@ static void leave(void)
 		preempt_enable();
 }
 
-/* Leaves a page on the pcp list of this CPU, if pages can be had at all here. */
+/* Leave a page on the pcp list of this CPU, if pages can be allocated here. */
 static void prime_pcp(void)
 {
 	struct page *page;
@@ -240,10 +240,10 @@ static void nolock_zone_lock_held(struct kunit *test)
 	LIST_HEAD(pages);
 	int got = 0;
 
-	/* What is on this CPU's lists can be had, then no more. */
+	/* Pages on this CPU's lists can be allocated, but no others. */
 	drain_all_pages(NULL);
 	preempt_disable();
-	/* Where freeing debugs objects, it parks the page if interrupts are disabled. */
+	/* With debugobjects, freeing parks the page if interrupts are disabled. */
 	prime_pcp();
 	local_irq_save(flags);
 	lock_zones();
@@ -329,7 +329,7 @@ static void zone_locked_probe(void *data, struct page *page, unsigned int order,
 	struct page *got;
 	int i;
 
-	/* Below, __rmqueue() of a further zone comes here again. */
+	/* Recursion, from __rmqueue() of another zone below */
 	if (current != pt->task || pt->calls++)
 		return;
 
@@ -354,7 +354,7 @@ static void nolock_zone_locked_tracepoint(struct kunit *test)
 		kunit_skip(test, "no tracepoints");
 
 	/*
-	 * The order is above those of the pcp lists: zone->lock is taken. On PREEMPT_RT
+	 * This order is too large for the pcp lists, so zone->lock is taken. On PREEMPT_RT
 	 * that leaves interrupts enabled.
 	 */
 	drain_all_pages(NULL);
@@ -381,7 +381,7 @@ static void wakeup_probe(void *data, int nid, int zid, int order,
 		pt->calls++;
 }
 
-/* Nothing free is above the watermarks: as if the memory were used up. */
+/* No zone is above the watermarks, as if memory were exhausted. */
 static void swap_watermarks(unsigned long (*saved)[NR_WMARK])
 {
 	struct zone *zone;
@@ -422,7 +422,7 @@ static void nolock_respects_low_watermark(struct kunit *test)
 	swap_watermarks(saved);
 	page = alloc_pages_nolock(NUMA_NO_NODE, 0);
 	calls = pt.calls;
-	/* Shows that a wake-up would have been seen. */
+	/* Check that a wake-up would have been noticed. */
 	plain = alloc_page(GFP_NOWAIT | __GFP_NOWARN);
 	swap_watermarks(saved);
 	leave();
@@ -476,7 +476,7 @@ static int stress_thread(void *data)
 		unsigned int order = i % (MAX_ORDER_NOLOCK + 2);
 
 		irq_work_queue(&st->work);
-		/* Keeps zone->lock and the pcp lists busy. */
+		/* Keep zone->lock and the pcp lists busy. */
 		page = alloc_pages(GFP_KERNEL, order);
 		if (page)
 			__free_pages(page, order);
@@ -520,7 +520,7 @@ static void nolock_stress(struct kunit *test)
 	expect_no_leak(test, free_before);
 }
 
-/* At boot, what is unpacked meanwhile takes more memory than a leak would. */
+/* At boot, unpacking the initramfs takes more memory than a leak would. */
 static int page_alloc_nolock_init(struct kunit_suite *suite)
 {
 	wait_for_initramfs();

@@ -2,14 +2,14 @@
 /*
  * KUnit tests of resilient queued spin locks.
  *
- * The actors of a play are threads, each on a CPU of its own. They wait for what
- * others do, never for a time: to see that someone waits for a lock they look into
- * his table of locks or for the tail in the lock's word. The one clock is that of
- * the lock. If the host of a virtual machine lets an actor rest a lock can time out
- * where none should. Then the play is given again.
+ * The actors of a scenario ("play") are threads on different CPUs. They wait for
+ * actions of others and never for a time: to find out that an actor waits for a
+ * lock they check its table of locks, or the tail in the lock's word. The only
+ * clock is that of the lock. If the host stops a virtual CPU, a lock can time out
+ * unexpectedly. Then the scenario is repeated.
  *
- * With preemption disabled nothing can be reported. So results are collected and
- * checked when the play is over.
+ * Nothing can be reported with preemption disabled, so results are collected and
+ * checked at the end of the scenario.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -70,19 +70,19 @@ KUNIT_ARRAY_PARAM_DESC(contexts, contexts, name);
 KUNIT_ARRAY_PARAM_DESC(interrupts, interrupts, name);
 KUNIT_ARRAY_PARAM_DESC(stresses, stresses, name);
 
-/* A lock and what it guards. */
+/* A lock and the data that it protects */
 struct rqs_guarded {
 	struct rqspinlock lock;
 	unsigned long count;
 };
 
 /**
- * struct rqs_attempt - to take a lock once
+ * struct rqs_attempt - an attempt to take a lock
  * @on: the lock
  * @irqsave: with interrupts disabled
- * @err: what came of it
- * @turn: how many have had the lock, this one included
- * @unbalanced: interrupts or preemption were not as before in the end
+ * @err: the result
+ * @turn: number of actors that have held the lock so far, including this one
+ * @unbalanced: the state of interrupts or preemption was not restored
  * @ended: all of the above is set
  */
 struct rqs_attempt {
@@ -95,13 +95,13 @@ struct rqs_attempt {
 };
 
 /**
- * struct rqs_interrupt - a function to be called in an interrupt
- * @work: gets us into a hard interrupt
- * @tasklet: gets us from there into a softirq
- * @context: where it is to be called
+ * struct rqs_interrupt - a function that is called in an interrupt
+ * @work: enters a hard interrupt
+ * @tasklet: enters a softirq from there
+ * @context: the requested context
  * @fn: the function
  * @data: its argument
- * @misplaced: it was called elsewhere
+ * @misplaced: it was called in another context
  * @ended: it was called
  */
 struct rqs_interrupt {
@@ -123,10 +123,10 @@ struct rqs_actor {
 	unsigned int nr;
 	unsigned int cpu;
 	bool unbalanced;		/* as in struct rqs_attempt */
-	bool unclean;			/* its table was not empty in the end */
-	struct rqs_guarded own;		/* a lock that the others only take to fail */
-	struct rqs_attempt attempt;		/* what the play is about */
-	struct rqs_attempt also;		/* beside that */
+	bool unclean;			/* its table was not empty at the end */
+	struct rqs_guarded own;		/* a lock that the others fail to take */
+	struct rqs_attempt attempt;		/* the lock under test */
+	struct rqs_attempt also;		/* another lock */
 	struct rqs_interrupt interrupt;
 	struct rqspinlock many[MANY_LOCKS];
 };
@@ -136,13 +136,13 @@ struct rqs_play {
 	enum rqs_context context;
 	atomic_t step;
 	void *data;
-	unsigned int wrong;		/* of what the play itself checks */
-	unsigned int wrong_words;	/* the same, of the lock, unless someone was late */
-	unsigned int reads;		/* of what is watched */
-	unsigned int damage_at;		/* that many of them, or waiters that have queued */
-	unsigned int damage;		/* becomes the lock's word then */
+	unsigned int wrong;		/* errors that the scenario itself has found */
+	unsigned int wrong_words;	/* the same for the lock, unless an actor was late */
+	unsigned int reads;		/* of the watched location */
+	unsigned int damage_at;		/* that many, or the number of queued waiters */
+	unsigned int damage;		/* value that is stored in the lock's word then */
 	struct rqs_guarded shared;
-	unsigned int order[MAX_ACTORS];	/* who is to give up, from the first on */
+	unsigned int order[MAX_ACTORS];	/* order in which actors give up */
 	unsigned int nr_orders;
 	unsigned int nr_actors;
 	struct rqs_actor actors[];
@@ -252,7 +252,7 @@ static void nmi_cleanup(void)
 	unregister_nmi_handler(NMI_LOCAL, "rqspinlock_test");
 }
 
-/* Does nothing while the one before has not arrived. */
+/* Does nothing while the previous one is pending. */
 static void nmi_send(struct rqs_interrupt *intr, unsigned int cpu)
 {
 	if (!cmpxchg(per_cpu_ptr(&next_nmi, cpu), NULL, intr))
@@ -297,7 +297,7 @@ static void interrupt_wait(struct rqs_interrupt *intr)
 		cpu_relax();
 }
 
-/* Attempt it in the play's context, on this CPU. */
+/* Make the attempt in the scenario's context, on this CPU. */
 static void attempt_in_context(struct rqs_actor *a, struct rqs_attempt *at, struct rqs_guarded *on)
 {
 	enum rqs_context context = a->play->context;
@@ -314,7 +314,7 @@ static void attempt_in_context(struct rqs_actor *a, struct rqs_attempt *at, stru
 	interrupt_wait(&a->interrupt);
 }
 
-/* Is this the last of the @nr entries of the CPU's table, and waited for? */
+/* Test if the last of the @nr entries of the CPU's table is @lock, marked as waiting. */
 static bool waits_for(unsigned int cpu, const struct rqs_guarded *on, unsigned int nr)
 {
 	const struct rqspinlock_held *held = per_cpu_ptr(&rqspinlock_held, cpu);
@@ -358,14 +358,14 @@ static void await_step(struct rqs_play *p, int step)
 		cpu_relax();
 }
 
-/* Returns when all actors have come here. */
+/* Wait until all actors have reached this point. */
 static void meet(struct rqs_play *p)
 {
 	next_step(p);
 	await_step(p, p->nr_actors);
 }
 
-/* For locks that are free: nothing works without. */
+/* For locks that are expected to be free */
 static void take(struct rqs_play *p, struct rqspinlock *lock)
 {
 	if (raw_res_spin_lock(lock)) {
@@ -400,8 +400,8 @@ static void create_actor(struct kunit *test, struct rqs_actor *a)
 }
 
 /*
- * Actors wait for others with preemption disabled: the first one must not get our CPU
- * before all of them are up.
+ * Actors wait for others with preemption disabled, so the first one must not run on this
+ * CPU before all of them are started.
  */
 static void start_actors(struct rqs_play *p)
 {
@@ -473,13 +473,13 @@ static bool timed_out(const struct rqs_play *p)
 	return false;
 }
 
-/* For plays in which no lock has to time out. */
+/* For scenarios in which no lock is expected to time out */
 static void play_in_time(struct kunit *test, struct rqs_play *p, void (*act)(struct rqs_actor *a))
 {
 	int try;
 
 	for (try = 0; try < MAX_TRIES; try++) {
-		/* A node that was abandoned in the play before is of use again. */
+		/* A node that was abandoned in the previous scenario can be reused. */
 		synchronize_rcu();
 		play(test, p, act);
 		if (!timed_out(p))
@@ -635,7 +635,7 @@ static void act_abba(struct rqs_actor *a)
 	raw_res_spin_unlock(&a->own.lock);
 }
 
-/* One of them gives up, or both do at the same time. */
+/* One of them gives up, or both at the same time. */
 static void abba(struct kunit *test)
 {
 	struct rqs_play *p = new_play_in_context(test, 2);
@@ -669,7 +669,7 @@ static void abba_beyond_table(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, err[1] == -ETIMEDOUT || !err[1]);
 }
 
-/* The second waits for the first, the first for the third. */
+/* The second actor waits for the first, the first for the third. */
 static void act_chain(struct rqs_actor *a)
 {
 	struct rqs_actor *actors = a->play->actors;
@@ -719,7 +719,7 @@ static void handover(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->actors[1].attempt.err, 0);
 }
 
-/* As act_handover(), then attempt to take the lock once more. */
+/* Like act_handover(), then try to take the lock again. */
 static void act_aa_after_wait(struct rqs_actor *a)
 {
 	struct rqs_actor *waiter = &a->play->actors[1];
@@ -768,7 +768,7 @@ static void act_time_out(struct rqs_actor *a)
 	raw_res_spin_unlock(&p->shared.lock);
 }
 
-/* All that wait give up at about the same time. */
+/* All waiters give up at about the same time. */
 static void time_out(struct kunit *test)
 {
 	unsigned int nr = clamp(num_online_cpus(), 2, MAX_ACTORS);
@@ -780,7 +780,7 @@ static void time_out(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, p->actors[i].attempt.err, -ETIMEDOUT);
 }
 
-/* To others it seems that we wait for the lock of @a. Ends with rqspinlock_pop(). */
+/* Pretend to wait for the lock of @a. Ended by rqspinlock_pop(). */
 static void pretend_wait(struct rqs_actor *a)
 {
 	struct rqspinlock_held *held = this_cpu_ptr(&rqspinlock_held);
@@ -792,8 +792,8 @@ static void pretend_wait(struct rqs_actor *a)
 }
 
 /*
- * Whoever waits for a lock of ours and holds that of @a finds a deadlock. It is for
- * his next look, in the midst of his wait.
+ * An actor that waits for a lock of this one and holds that of @a detects a deadlock at
+ * its next check, in the middle of its wait.
  */
 static void make_give_up(struct rqs_actor *a)
 {
@@ -803,7 +803,7 @@ static void make_give_up(struct rqs_actor *a)
 	rqspinlock_pop();
 }
 
-/* The lock's word tells who is the last of those who have not given up. */
+/* The tail in the lock's word is the last waiter that has not given up. */
 static unsigned int expected_word(const struct rqs_play *p)
 {
 	unsigned int i = p->nr_actors;
@@ -852,7 +852,7 @@ static bool is_in_order(const struct rqs_play *p, unsigned int nr)
 	return false;
 }
 
-/* Let all in the queue but for those in p->order have the lock, then try more. */
+/* All queued actors except those in p->order get the lock, then others try. */
 static void give_up_orders(struct kunit *test, struct rqs_play *p)
 {
 	unsigned int i;
@@ -872,7 +872,7 @@ static void give_up_orders(struct kunit *test, struct rqs_play *p)
 	}
 }
 
-/* Any number of those who wait give up, in any order. */
+/* Any number of waiters give up, in any order. */
 static void give_up(struct kunit *test)
 {
 	unsigned int nr = clamp(num_online_cpus(), 2, MAX_ACTORS);
@@ -885,8 +885,8 @@ static void give_up(struct kunit *test)
 }
 
 /*
- * The first actor holds the lock. When some of the others wait its storage is used
- * again, and the lock in it taken at once. More wait for that, behind the same tail.
+ * The first actor holds the lock. While some of the others wait, its storage is reused,
+ * and the new lock is taken immediately. More actors wait for it, with the same tail.
  */
 static void act_reused(struct rqs_actor *a)
 {
@@ -911,8 +911,8 @@ static void act_reused(struct rqs_actor *a)
 }
 
 /*
- * All have the lock nevertheless. A CPU that could not find out that it was the last in
- * its queue does not queue again before a grace period has passed. The next play sees
+ * All actors get the lock nevertheless. A CPU that does not know that it is the last in its
+ * queue does not queue again before a grace period has passed. The next scenario checks
  * that it does then.
  */
 static void reused(struct kunit *test)
@@ -934,7 +934,7 @@ static void reused(struct kunit *test)
 	}
 }
 
-/* The second actor waits, and so does what interrupts it. */
+/* The second actor waits, and so does an interrupt on its CPU. */
 static void act_interrupted(struct rqs_actor *a)
 {
 	struct rqs_actor *waiter = &a->play->actors[1];
@@ -970,8 +970,8 @@ static void interrupted(struct kunit *test)
 }
 
 /*
- * The second actor is head of the queue, but has been interrupted. The interrupt
- * waits for a lock of the third one, which is next in the queue.
+ * The second actor is head of the queue, but is interrupted. The interrupt waits for a
+ * lock of the third one, which is next in the queue.
  */
 static void act_interrupted_head(struct rqs_actor *a)
 {
@@ -1020,7 +1020,7 @@ static void interrupted_head(struct kunit *test)
 }
 
 #ifdef CONFIG_X86
-/* Above the one entry of the actor's table, as an interrupt takes and releases it. */
+/* Above the only entry of the actor's table, as if an interrupt took and released it */
 static void list_own_lock(struct rqs_actor *a, bool held)
 {
 	struct rqspinlock_held *table = per_cpu_ptr(&rqspinlock_held, a->cpu);
@@ -1029,7 +1029,7 @@ static void list_own_lock(struct rqs_actor *a, bool held)
 	WRITE_ONCE(table->locks[1], held ? (unsigned long)&a->own.lock : 0);
 }
 
-/* The lock is listed as soon as the number of entries is read, until it is seen. */
+/* The lock is listed after the number of entries was loaded, until it is observed. */
 static void table_was_read(struct perf_event *event, struct perf_sample_data *data,
 			   struct pt_regs *regs)
 {
@@ -1040,7 +1040,7 @@ static void table_was_read(struct perf_event *event, struct perf_sample_data *da
 	a->play->reads++;
 }
 
-/* x86 traps when this CPU has accessed what is at the address. */
+/* x86 traps after this CPU has accessed the address. */
 static struct perf_event *watch(struct rqs_actor *a, void *address, size_t size,
 				perf_overflow_handler_t was_accessed)
 {
@@ -1067,7 +1067,7 @@ static void unwatch(struct perf_event *event)
 		perf_event_release_kernel(event);
 }
 
-/* RCU needs the other CPUs until one has made its places watched, in step 1. */
+/* RCU needs the other CPUs until the watchpoints are set, in step 1. */
 static void await_watch(struct rqs_play *p)
 {
 	while (atomic_read_acquire(&p->step) < 1)
@@ -1092,9 +1092,9 @@ static void search_above_wait(struct rqs_actor *a, struct rqs_actor *waiter)
 }
 
 /*
- * The first actor waits for a lock, and looks for it in the table of the second,
- * which waits for the first. There it comes and goes above that wait: who has it
- * then has interrupted the second and can go on, so this is no deadlock.
+ * The first actor waits for a lock, and finds it in the table of the second, which waits
+ * for the first. It is added and removed above that wait, by a context that has interrupted
+ * the second actor and can make progress, so this is not a deadlock.
  */
 static void act_above_wait(struct rqs_actor *a)
 {
@@ -1129,7 +1129,7 @@ static void above_wait(struct kunit *test)
 
 #define FIRST_ACCESSES 6
 
-/* Among the first accesses is one in the steps that enter the queue. */
+/* One of the first accesses is in the steps of entering the queue. */
 static void word_was_first_accessed(struct perf_event *event, struct perf_sample_data *data,
 				    struct pt_regs *regs)
 {
@@ -1144,7 +1144,7 @@ static void word_was_first_accessed(struct perf_event *event, struct perf_sample
 	attempt(&a->also);
 }
 
-/* The second actor is interrupted in the midst of the queue's steps. */
+/* The second actor is interrupted in the middle of the queue's steps. */
 static void act_interrupted_steps(struct rqs_actor *a)
 {
 	struct rqs_actor *waiter = &a->play->actors[1];
@@ -1170,7 +1170,7 @@ static void act_interrupted_steps(struct rqs_actor *a)
 	raw_res_spin_unlock(&p->shared.lock);
 }
 
-/* The interrupt does not wait for the lock, which is not released before all have failed. */
+/* The interrupt does not wait, as the lock is released only after all have failed. */
 static void interrupted_steps(struct kunit *test)
 {
 	struct rqs_play *p = new_play(test, 2);
@@ -1186,7 +1186,7 @@ static void interrupted_steps(struct kunit *test)
 
 #define RELEASE_AT 8
 
-/* The holder releases the lock when the waiter has looked at it for some times. */
+/* The holder releases the lock when the waiter has tested it a few times. */
 static void word_was_accessed(struct perf_event *event, struct perf_sample_data *data,
 			      struct pt_regs *regs)
 {
@@ -1200,7 +1200,7 @@ static void word_was_accessed(struct perf_event *event, struct perf_sample_data 
 		atomic_set(&p->shared.lock.val, p->damage);
 }
 
-/* The word changes for another one while the second actor waits, has or releases it. */
+/* The word is overwritten while the second actor waits, holds or releases the lock. */
 static void act_damaged(struct rqs_actor *a)
 {
 	struct rqs_actor *waiter = &a->play->actors[1];
@@ -1225,12 +1225,12 @@ static void act_damaged(struct rqs_actor *a)
 	rqspinlock_pop();
 	preempt_enable();
 
-	/* Whatever the word refers to, the lock can be had, and is all free then. */
+	/* With any word the lock can be taken, and is entirely free afterwards. */
 	a->attempt.on = &p->shared;
 	attempt(&a->attempt);
 }
 
-/* At each access to the word. Returns when the waiter has no more of them. */
+/* For each access to the word, until the waiter has no more of them. */
 static void damage_with(struct kunit *test, struct rqs_play *p, unsigned int word)
 {
 	p->damage = word;
@@ -1249,7 +1249,7 @@ static void damaged(struct kunit *test)
 {
 	struct rqs_play *p = new_play(test, 2);
 
-	/* All zero, and tails that refer to CPUs outside the queue, and to none */
+	/* Zero, and tails that refer to CPUs outside the queue or to invalid ones */
 	damage_with(test, p, 0);
 	damage_with(test, p, (cpumask_first(cpu_online_mask) + 1) << 8);
 	damage_with(test, p, (cpumask_next(0, cpu_online_mask) + 1) << 8);
@@ -1277,11 +1277,11 @@ struct rqs_stress;
 /**
  * struct rqs_stress_context - one context of one CPU
  * @stress: the CPU
- * @random: decides what it does
- * @got: how often it had each of the locks
- * @deadlocks: how often it was -EDEADLK
- * @timeouts: how often it was -ETIMEDOUT
- * @others: how often it was anything else
+ * @random: state of its random numbers
+ * @got: number of times that it has taken each lock
+ * @deadlocks: number of -EDEADLK
+ * @timeouts: number of -ETIMEDOUT
+ * @others: number of other errors
  */
 struct rqs_stress_context {
 	struct rqs_stress *stress;
@@ -1348,7 +1348,7 @@ static void stress_once(void *data)
 	stress_lock(c, stress_random(c, 4));
 }
 
-/* Whoever holds the lock has it no longer, and whoever waits may be lost. */
+/* The holder loses the lock, and waiters may lose their queue. */
 static void stress_zero(struct rqs_stress *s)
 {
 	struct rqs_stress_context *c = &s->contexts[RQS_STRESS_TASK];
