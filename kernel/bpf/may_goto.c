@@ -67,6 +67,7 @@
 #include <linux/bpf_verifier.h>
 #include <linux/build_bug.h>
 #include <linux/filter.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
@@ -157,8 +158,9 @@ static bool may_goto_find_run(void *cookie, u64 ip, u64 sp, u64 bp)
 
 	guard(rcu)();
 	prog = bpf_prog_ksym_find(ip);
+	/* The caller of arch_bpf_may_goto() may have no symbol; another run is not its own. */
 	if (!prog)
-		return true;
+		return run->frame || core_kernel_text(ip);
 
 	aux = prog->aux;
 	if (!run->frame) {

@@ -64,9 +64,9 @@
  * Damaged queues
  * --------------
  *
- * The word, including the tail of the queue, may be set to 0 at any time: a hash table
- * reuses an element for another key while programs still hold its lock or wait for it.
- * The lock then protects the new element, like a bpf_spin_lock. The queue is split in
+ * The storage of a lock may be reused while programs still hold it or wait for it: a hash
+ * table reuses elements immediately. It does not change the lock, but other users may set
+ * the word, including the tail of the queue, to 0 at any time. The queue is then split in
  * two, and the last node of the old half does not know that it is the last. So the
  * queue is only relied on for the order of waiters:
  *

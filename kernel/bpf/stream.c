@@ -522,8 +522,11 @@ static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;
-	if (unlikely(r->copied && r->reads != stream->reads))
+	if (unlikely(r->copied && r->reads != stream->reads)) {
+		/* A short read is taken for the end of the text, in particular with EPOLLET. */
+		wake_up_poll(&stream->wait, EPOLLIN | EPOLLRDNORM);
 		goto unlock;
+	}
 
 	pagefault_disable();
 	err = stream_copy_all(stream, r);

@@ -4,7 +4,7 @@
  *
  * Taking a bpf_res_spin_lock may fail, as deadlocks are detected at run time. The
  * verifier ensures that locks are released on every path, and that nothing in
- * between sleeps or takes long.
+ * between sleeps.
  *
  * State
  *
@@ -60,7 +60,7 @@ BTF_ID(func, bpf_res_spin_unlock)
 BTF_ID(func, bpf_res_spin_lock_irqsave)
 BTF_ID(func, bpf_res_spin_unlock_irqrestore)
 
-/* These neither sleep nor take long. */
+/* These do not sleep. */
 BTF_SET_START(kfuncs_under_res_lock)
 BTF_ID(func, bpf_res_spin_lock)
 BTF_ID(func, bpf_res_spin_unlock)

@@ -40,6 +40,47 @@ TEST_F(attribution, of_subprograms_that_two_programs_call)
 	EXPECT_TRUE(others_are_empty(self->skel->obj));
 }
 
+#define NR_TAGS 8
+
+/* Return: number of functions of the program, with their tags. */
+static int get_tags(const struct bpf_program *prog, unsigned char tags[NR_TAGS][BPF_TAG_SIZE])
+{
+	struct bpf_prog_info info = {
+		.prog_tags = (unsigned long)tags,
+		.nr_prog_tags = NR_TAGS,
+	};
+	__u32 len = sizeof(info);
+
+	memset(tags, 0, NR_TAGS * BPF_TAG_SIZE);
+	if (bpf_prog_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+		return -1;
+	return info.nr_prog_tags;
+}
+
+/* Those who look for a function by its symbol, which has the tag, find it again. */
+TEST_F(attribution, tags_are_the_same_whenever_a_program_is_loaded)
+{
+	unsigned char first[NR_TAGS][BPF_TAG_SIZE], second[NR_TAGS][BPF_TAG_SIZE];
+	struct bpf_program *a = NULL, *b = NULL;
+	struct attribution_bpf *again;
+	int nr;
+
+	SKIP_UNLESS_OURS("tags of functions that print are stable");
+	again = attribution_bpf__open_and_load();
+	ASSERT_NE(NULL, again);
+	while ((a = bpf_object__next_program(self->skel->obj, a))) {
+		b = bpf_object__next_program(again->obj, b);
+		if (!bpf_program__autoload(a))
+			continue;
+		nr = get_tags(a, first);
+		EXPECT_LT(0, nr);
+		EXPECT_EQ(nr, get_tags(b, second));
+		EXPECT_EQ(0, memcmp(first, second, sizeof(first)))
+			TH_LOG("%s", bpf_program__name(a));
+	}
+	attribution_bpf__destroy(again);
+}
+
 TEST_F(attribution, of_bpf_loop_callback)
 {
 	ASSERT_EQ(0, run(self->skel->progs.loop));

@@ -604,7 +604,7 @@ TEST(user_space_neither_sees_nor_changes_lock)
 	res_lock_ok_bpf__destroy(skel);
 }
 
-static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
+static struct bpf_link *link_iter(struct bpf_program *prog, const struct bpf_map *map)
 {
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts);
 	union bpf_iter_link_info info = { .map.map_fd = bpf_map__fd(map) };
@@ -615,6 +615,13 @@ static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
 	quiet_libbpf(true);
 	link = bpf_program__attach_iter(prog, &opts);
 	quiet_libbpf(false);
+	return link;
+}
+
+static int attach_iter(struct bpf_program *prog, const struct bpf_map *map)
+{
+	struct bpf_link *link = link_iter(prog, map);
+
 	if (!link)
 		return -errno;
 	bpf_link__destroy(link);
@@ -633,6 +640,21 @@ TEST(iterators_do_not_get_at_lock)
 	EXPECT_EQ(-EACCES, attach_iter(skel->progs.load_iter_of_lock, skel->maps.elems));
 	EXPECT_EQ(-EACCES, attach_iter(skel->progs.load_iter_of_lock_of_socket,
 				       skel->maps.of_sockets));
+	res_lock_ok_bpf__destroy(skel);
+}
+
+/* Neither does one that replaces another */
+TEST(iterators_do_not_get_at_lock_by_an_update)
+{
+	struct res_lock_ok_bpf *skel = res_lock_ok_bpf__open_and_load();
+	struct bpf_link *link;
+
+	ASSERT_NE(NULL, skel);
+	link = link_iter(skel->progs.load_iter_up_to_lock, skel->maps.hashed);
+	ASSERT_NE(NULL, link);
+	EXPECT_EQ(-EACCES, bpf_link__update_program(link, skel->progs.load_iter_of_lock));
+	EXPECT_EQ(0, bpf_link__update_program(link, skel->progs.load_iter_up_to_lock));
+	bpf_link__destroy(link);
 	res_lock_ok_bpf__destroy(skel);
 }
 
