@@ -24,8 +24,11 @@
 FOR=${2:-}
 INTO=$BUILD${FOR:+/$FOR}
 OBJ=$INTO/obj
-VMLINUX=$BUILD/kernel${FOR:+-$FOR}/vmlinux
-HEADERS=$BUILD/kernel${FOR:+-$FOR}/usr/include
+KERNEL=$BUILD/kernel${FOR:+-$FOR}
+# Any kernel for arm64 will do
+[[ $FOR != arm64 || -f $KERNEL/vmlinux ]] || KERNEL=$BUILD/kernel-mte
+VMLINUX=$KERNEL/vmlinux
+HEADERS=$KERNEL/usr/include
 LOG=$LOGS/${FOR:+$FOR-}
 # What compiles for another architecture
 CROSS_GCC=gcc
