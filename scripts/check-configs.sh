@@ -111,7 +111,20 @@ arm64_tests() {
 	tested "$1" "$SMP" "${tests[@]}"
 }
 
+# QEMU 7.2 loses tags: KASAN then reports the first object that the kernel allocates
+mte_is_emulated() {
+	local major
+
+	major=$(qemu-system-aarch64 --version | sed -n 's/^QEMU emulator version \([0-9]*\).*/\1/p')
+	((major >= 10))
+}
+
 mte_tests() {
+	if ! mte_is_emulated; then
+		SKIPPED=$((SKIPPED + 1))
+		RESULT="not run: needs QEMU 10, which Debian 13 has"
+		return 0
+	fi
 	arm64_is_ready || return 0
 	tested "$1" "$SMP" "${PORTABLE[@]}" test_printk test_memory
 }
