@@ -522,11 +522,8 @@ static int stream_read_all(struct bpf_stream *stream, struct stream_reading *r)
 
 	if (mutex_lock_interruptible(&stream->lock))
 		return -ERESTARTSYS;
-	if (unlikely(r->copied && r->reads != stream->reads)) {
-		/* A short read is taken for the end of the text, in particular with EPOLLET. */
-		wake_up_poll(&stream->wait, EPOLLIN | EPOLLRDNORM);
+	if (unlikely(r->copied && r->reads != stream->reads))
 		goto unlock;
-	}
 
 	pagefault_disable();
 	err = stream_copy_all(stream, r);
@@ -595,6 +592,10 @@ int bpf_stream_read(struct bpf_stream *stream, char __user *buf,
 	do {
 		err = stream_read_all(stream, &r);
 	} while (err == -EFAULT && stream_fault_in(&r));
+
+	/* With EPOLLET a short read is taken for the end of the text: report what is left. */
+	if (r.copied && r.copied < len && bpf_stream_has_text(stream))
+		wake_up_poll(&stream->wait, EPOLLIN | EPOLLRDNORM);
 
 	return r.copied ?: err;
 }

@@ -529,7 +529,9 @@ static void test_end_of_user_space(void)
 	current->user_end = buf + 8;
 	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), -EFAULT);
 	expect_eq(bpf_stream_read(stream, buf + 12, INT_MAX), -EFAULT);
+	expect_eq(stream->wait.wakes, 0);
 	expect_eq(bpf_stream_read(stream, buf, INT_MAX), 8);
+	expect_eq(stream->wait.wakes, 1);
 	expect(!memcmp(buf, "one two ", 9));
 	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), -EFAULT);
 	expect_eq(atomic_read(&stream->unread), 5);
@@ -537,6 +539,7 @@ static void test_end_of_user_space(void)
 
 	expect_eq(bpf_stream_read(stream, buf + 8, INT_MAX), 5);
 	expect(!memcmp(buf, "one two three", 13));
+	expect_eq(stream->wait.wakes, 1);
 	put_last(stream);
 }
 
