@@ -58,7 +58,8 @@ kasan_tests() {
 	local VM_ARGS tests
 
 	build_variant kasan || return 0
-	VM_ARGS+=(--append "kunit.enable=1 locktorture.nwriters_stress=0 kasan_multi_shot $PATIENCE")
+	# The shadow of an arena takes 512 MiB, which are freed some time after the arena
+	VM_ARGS+=(--mem 8192 --append "kunit.enable=1 locktorture.nwriters_stress=0 kasan_multi_shot $PATIENCE")
 	mapfile -t tests < <(chosen_tests)
 	selftests "$SMP" ", kasan" "${tests[@]}"
 }
