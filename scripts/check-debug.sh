@@ -27,9 +27,12 @@ TEST_TIMEOUT=${TEST_TIMEOUT:-7200}
 # shellcheck source=check-lib.sh
 . "$SCRIPTS/check-lib.sh"
 
+# build_all() unsets it
+CHOSEN=${TESTS:-}
+
 chosen_tests() {
-	if [[ -n ${TESTS:-} ]]; then
-		tr -s ',' '\n' <<<"$TESTS"
+	if [[ -n $CHOSEN ]]; then
+		tr -s ',' '\n' <<<"$CHOSEN"
 	else
 		all_tests
 	fi
