@@ -95,7 +95,7 @@
 DEFINE_PER_CPU(int, bpf_may_goto_left);
 static DEFINE_PER_CPU(int, bpf_may_goto_lost);
 static DEFINE_PER_CPU(int, may_goto_batch) = 1;
-/* Time of the last check, and of the last that found a run with time left */
+/* End of the last check, and start of the last that found a run with time left */
 static DEFINE_PER_CPU(s64, may_goto_checked);
 static DEFINE_PER_CPU(s64, may_goto_walked);
 
@@ -248,6 +248,8 @@ int notrace bpf_may_goto_check(void)
 	}
 
 	arch_bpf_stack_walk(may_goto_find_run, &run);
+	/* The next batch is measured without the walk, which may take longer. */
+	this_cpu_write(may_goto_checked, ktime_get_mono_fast_ns());
 	grant = may_goto_grant(&run, batch);
 	if (run.nested)
 		grant = min_t(int, grant, 1 + (run.now & (BPF_MAY_GOTO_NESTED - 1)));
