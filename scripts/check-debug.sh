@@ -133,8 +133,9 @@ lockdep_tests() {
 	local VM_ARGS
 
 	build_variant lockdep || return 0
-	# Freed pages are poisoned, and looked at when they are allocated. Not with KASAN:
-	# that knows of each access to them, and would handle each look as a bad one.
+	# Poison freed pages, and check them when they are allocated. Not with KASAN: it
+	# detects accesses to freed pages, and would call kasan_report() for each word that
+	# is checked.
 	VM_ARGS+=(--append "kunit.enable=1 locktorture.nwriters_stress=0 page_poison=1 $PATIENCE")
 	selftests "$SMP" ", lockdep" test_res_lock test_res_lock_contexts test_res_lock_stress \
 		test_arena test_capacity test_lifetime test_memory test_page_alloc.sh
