@@ -3,7 +3,7 @@
 # The entry points; each is a script in scripts/. "make help" explains them.
 
 # Settings reach the scripts through the environment, as they were typed
-SETTINGS := BASE FORCE PATCH ALL CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
+SETTINGS := BASE FORCE PATCH CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
 	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
 	    DESTDIR PREFIX PEERS HOSTS COMMANDS
@@ -56,7 +56,6 @@ help:
 #|   make refresh    writes edits made in build/linux back into patches/ and into
 #|                   the new files
 #|                   PATCH=name   the patch to write to; a new name: a new patch
-#|                   ALL=1        rewrite the other patches too (new offsets)
 #|   make kernel     build/kernel: bzImage and vmlinux, from configs/vm.config;
 #|                   then compiles our files with W=1
 #|   make kernel-NAME   build/kernel-NAME: that of configs/NAME.config. To try it:
@@ -97,9 +96,9 @@ help:
 #|                   KERNELS='6.12 6.17'   only those; 'newest': the newest there is
 #|                   KERNEL=file  only that vmlinuz
 #|                   CLANGS='14 19'   only those compilers
-#|   make series     build/series: mails for git am, with a cover letter
-#|   make series-check   applies them to a git repository of the base; the tree must be
-#|                   that of make tree, and checkpatch --strict silent
+#|   make series     build/series: mails for git am, with a cover letter; they are
+#|                   applied to the base, and must make the tree of make tree
+#|   make series-check   the same, and checkpatch --strict must be silent about them
 #|   make bisect-check   builds each commit, and boots where scripts/bisect-tests.txt
 #|                   says so; takes an hour
 #|                   FIRST=5 LAST=9   only those
@@ -203,7 +202,8 @@ series: tree
 	@scripts/series.sh
 
 series-check: tree
-	@scripts/series-check.sh
+	@scripts/series.sh
+	@scripts/checkpatch.sh
 
 bisect-check:
 	@scripts/bisect-check.sh $${FIRST:-1} $${LAST:-9999}

@@ -118,7 +118,7 @@ build)
 	. "$SCRIPTS/build-env.sh"
 	# shellcheck source=link-lib.sh
 	. "$SCRIPTS/link-lib.sh"
-	[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+	need_tree
 	need gcc make
 	lock base-tests
 	build

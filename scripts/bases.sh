@@ -10,7 +10,7 @@
 #
 # An offset is fine (git am takes it); a conflict fails, but with releases of Debian's
 # that are older than those that the series is for. Of each source only the files that
-# matter are kept, so that the next run needs no network for it.
+# matter are kept, so that the next run needs no network for it. No tree is composed.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,6 +27,8 @@ OUT=$BUILD/bases
 WORK=$OUT/tmp.$$
 TABLE=$OUT/table.txt
 LOG=$LOGS/bases
+# The patches are applied to the index of an empty repository
+LINUX=$WORK/git
 failed=0
 tried=0
 
@@ -34,7 +36,7 @@ tried=0
 interesting() {
 	echo Makefile
 	series_files
-	overlay_files | grep -vxF MAINTAINERS
+	overlay_files
 }
 
 # keep_from TARBALL DIR: of the tarball only what is in $WORK/interesting
@@ -96,7 +98,7 @@ makefile_version() {
 
 # The files that the series creates and that are there already
 in_the_way() {
-	overlay_files | grep -vxF MAINTAINERS | while IFS= read -r path; do
+	overlay_files | while IFS= read -r path; do
 		[[ ! -e $1/$path ]] || echo "$path"
 	done
 }
@@ -110,7 +112,7 @@ missing_from() {
 
 # try DIR: sets RESULT
 try() {
-	local dir=$WORK/try offsets names
+	local offsets names
 
 	names=$(in_the_way "$1" | xargs)
 	if [[ -n $names ]]; then
@@ -122,10 +124,10 @@ try() {
 		RESULT="conflict: has no $names"
 		return 1
 	fi
-	rm -rf "$dir"
-	cp -r "$1" "$dir"
-	if ! push_patches "$dir" "$LOG" >"$WORK/offsets" 2>"$WORK/failure"; then
-		RESULT="conflict in $(sed -n 's/^[^:]*: \([^:]*\): hunk.*/\1/p' "$WORK/failure" | sort -u | xargs), ${CONFLICT%%-*}"
+	g read-tree --empty
+	series_files | stage "$1"
+	if ! apply_series "$LOG" >"$WORK/offsets" 2>"$WORK/failure"; then
+		RESULT="conflict in $(sed -n 's/^[^:]*: \([^:]*\): the hunk.*/\1/p' "$WORK/failure" | sort -u | xargs), ${CONFLICT%%-*}"
 		return 1
 	fi
 	offsets=$(wc -l <"$WORK/offsets")
@@ -211,11 +213,12 @@ check_given() {
 	check "$(makefile_version "$dir")" "$(basename "$BASE")" "$dir"
 }
 
-need quilt patch tar
+need git tar
 prepare_build
 lock bases
 rm_at_exit "$WORK" "$TABLE.new"
 mkdir -p "$WORK"
+our_git init -q "$LINUX"
 : >"$WORK/failure"
 interesting | sort -u >"$WORK/interesting"
 [[ -n $(series_patches) ]] || die "patches/series is empty"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every commit of the series builds, without a warning in files that the series
-# touches: applies the mails to a git repository of the base, checks out one commit
-# after the other, and builds what it changes, the kernel or a tool. At the commits of
+# touches: checks out one commit of build/linux after the other in a work tree of its
+# own, and builds what it changes, the kernel or a tool. At the commits of
 # scripts/bisect-tests.txt and at the last one the kernel boots and is tested. What is
 # not built here: perf, the base's selftests (make base-tests), and documentation
 # (make lint).
@@ -18,8 +18,6 @@
 . "$SCRIPTS/series-lib.sh"
 # shellcheck source=build-env.sh
 . "$SCRIPTS/build-env.sh"
-# shellcheck source=git-lib.sh
-. "$SCRIPTS/git-lib.sh"
 # shellcheck source=tap-lib.sh
 . "$SCRIPTS/tap-lib.sh"
 # shellcheck source=selftests-lib.sh
@@ -30,15 +28,14 @@
 TESTS_FILE=$SCRIPTS/bisect-tests.txt
 FIRST=$((10#${1:-1}))
 LAST=$((10#${2:-9999}))
-SERIES_GIT=$BUILD/series-git
 # A build folder like the usual one, whose linux/ is the commit
 OUT=$BUILD/bisect
-GIT_TREE=$OUT/linux
+TREE=$OUT/linux
 CONFIG=$REPO/configs/vm.config
 
 configure() {
 	kmake "$OUT/kernel" tinyconfig
-	(cd "$GIT_TREE" && scripts/kconfig/merge_config.sh -m -O "$OUT/kernel" \
+	(cd "$TREE" && scripts/kconfig/merge_config.sh -m -O "$OUT/kernel" \
 		"$OUT/kernel/.config" "$CONFIG")
 	kmake "$OUT/kernel" olddefconfig
 }
@@ -95,18 +92,21 @@ tool() {
 }
 
 core() {
-	make -C "$GIT_TREE/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT/core-tests"
+	make -C "$TREE/tools/testing/bpf_streams" -j"$JOBS" OUTPUT="$OUT/core-tests"
 }
 
-# The list of what the series has changed so far, for scripts that look into it
-write_list() {
-	mkdir -p "$OUT/.composed" "$OUT/log"
-	g diff --no-renames --name-status base HEAD |
-		sed -e 's/^A\t/overlay /' -e 's/^M\t/patched /' >"$OUT/.composed/list"
+# A work tree of build/linux's repository, with the whole base. Files that a commit does
+# not touch keep their times.
+make_tree() {
+	rm -rf "$TREE" "$TREE.generation"
+	g worktree prune
+	g worktree add -q --no-checkout --detach "$TREE" base
+	cp -a --reflink=auto "$BASE_DIR/." "$TREE"
+	our_git -C "$TREE" reset -q
+	cp "$BASE_DIR.generation" "$TREE.generation"
 }
 
 build_commit() {
-	write_list
 	if [[ ! -f $OUT/kernel/vmlinux ]] ||
 	   changed '^(arch|block|drivers|fs|include|init|kernel|lib|mm|net|security)/'; then
 		built "the kernel" "$LOGS/bisect-$NUMBER-kernel" build_kernel || return 0
@@ -143,7 +143,7 @@ check_commit() {
 	local CHANGES tests=()
 
 	CHANGES=$(g diff-tree --no-commit-id --name-only -r "$COMMIT")
-	g checkout -q "$COMMIT"
+	g checkout -q -f --detach "$COMMIT"
 	say "$NUMBER $(g log -1 --format=%s)"
 	build_commit
 	mapfile -t tests < <(tests_at "$(series_patches | sed -n "${i}p")")
@@ -154,12 +154,11 @@ check_commit() {
 
 need git
 build_all
-child "$SCRIPTS/series.sh"
 lock bisect
-mkdir -p "$OUT"
-base_commit
-step "git am on the base" "$LOGS/bisect-am" apply_mails "$BUILD/series" || exit
-LINUX=$GIT_TREE
+mkdir -p "$OUT/log"
+cmp -s "$BASE_DIR.generation" "$TREE.generation" ||
+	step "making a work tree of the base" "$LOGS/bisect-tree" make_tree
+LINUX=$TREE
 
 # The first is built upon its parent, so that what it breaks is its own
 COUNT=$(g rev-list --count base..series)

@@ -19,7 +19,7 @@ SAY_FD=2
 
 OUT=$BUILD/core-tests
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 need gcc clang
 prepare_build
 lock core-tests

@@ -99,7 +99,7 @@ package() {
 		kmake "$KERNEL_OUT" -j"$JOBS" LOCALVERSION="$SUFFIX" DPKG_FLAGS="-P$PROFILES" bindeb-pkg
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 need dpkg-buildpackage dh_prep gcc make flex bison bc pahole xz
 prepare_build
 lock deb

@@ -37,7 +37,7 @@ ours() {
 	(cd "$REPO" && find Documentation -name '*.rst' | sed 's/\.rst$//')
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 need make sphinx-build rst2man python3
 prepare_build
 lock docs

@@ -30,7 +30,7 @@ config_inputs() {
 
 	cat "$BASE_DIR.generation" "${FRAGMENTS[@]}"
 	"${CROSS}gcc" --version | head -n 1
-	cut -d ' ' -f 2- "$COMPOSED/list" | grep -E '(^|/)Kconfig[^/]*$' | sort -u |
+	composed_files | cut -d ' ' -f 2- | grep -E '(^|/)Kconfig[^/]*$' | sort -u |
 		while IFS= read -r path; do
 			sha256sum "$LINUX/$path"
 		done
@@ -72,7 +72,7 @@ configure() {
 	kmake "$OUT" olddefconfig
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 variant "$VARIANT"
 need "${CROSS}gcc" make flex bison bc
 prepare_build

@@ -60,7 +60,7 @@ check_licences() {
 	[[ -z $bad ]] || die "these files may not go under libbpf's licences: $(xargs <<<"$bad")"
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 need python3 xz tar
 prepare_build
 lock libbpf-dist

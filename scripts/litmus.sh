@@ -41,7 +41,7 @@ find_herd() {
 	HERD7="$lib/ld-linux-x86-64.so.2 --library-path $lib $HERD/usr/bin/herd7 -set-libdir $HERD/usr/share/herdtools7/herd"
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 prepare_build
 lock litmus
 rm -rf "$HERD.tmp"

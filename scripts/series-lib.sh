@@ -1,29 +1,54 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the series and the overlay folders consist of; sourced by those scripts
+# What the series consists of, and how it becomes commits; sourced by those scripts
 # that compose the tree, write patches back, or export the series.
-
-# no settings of the user's
-unset "${!QUILT_@}"
+#
+# build/linux is a git work tree of those files that the series changes or adds. Its
+# branch "series" has one commit for each patch, and the tag "base" is the one below. The
+# other files of the base are there, too, but git does not track them.
 
 PATCHES=$REPO/patches
 BASE_DIR=$BUILD/base
 LINUX=$BUILD/linux
-# What the last composition put into build/linux: "list" and "files/"
-COMPOSED=$BUILD/.composed
-QUILT_DIR=$BUILD/quilt
+# The commit that make tree composed last
+COMPOSED=refs/composed
+# A work tree of the same repository, for the rebase of make refresh
+REBASE=$BUILD/rebase
 OVERLAY_DIRS=(kernel include mm arch lib tools Documentation samples)
-# The Kconfig fragment's place in the tree; a patch sources it from there
-KCONFIG_PATH=kernel/bpf/Kconfig.streams
+IDENTITY='BPF Streams Developers <bpf-streams@localhost>'
+EPOCH='@0 +0000'
 
-# quilt_in DIR PATCHES ARGS...: quilt without the user's settings
-quilt_in() {
-	local dir=$1 patches=$2
+unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
-	shift 2
-	(cd "$dir" && QUILT_PATCHES=$patches QUILT_SERIES=$patches/series QUILT_PC=.pc \
-		QUILT_DIFF_OPTS=-p quilt --quiltrc /dev/null "$@")
+# our_git ARGS...: git without the user's settings, which must not change what comes out
+our_git() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_COMMITTER_NAME=${IDENTITY% <*} GIT_COMMITTER_EMAIL=bpf-streams@localhost \
+		git -c safe.directory='*' -c core.autocrlf=false -c core.fileMode=true \
+			-c core.quotePath=false -c gc.auto=0 "$@"
+}
+
+# g ARGS...: in build/linux
+g() {
+	our_git -C "$LINUX" "$@"
+}
+
+# stage DIR: reads paths, puts the files of DIR into the index
+stage() {
+	our_git -C "$1" --git-dir="$LINUX/.git" --work-tree=. update-index --add --stdin
+}
+
+need_tree() {
+	[[ -e $LINUX/.git ]] && g rev-parse -q --verify base >/dev/null ||
+		die "there is no composed tree" "run: make tree"
+}
+
+# composed_files: the files of the composed tree that are not the base's, one a line:
+# "overlay PATH" or "patched PATH"
+composed_files() {
+	g diff-tree -r --no-renames --name-status base HEAD |
+		sed -e 's/^A\t/overlay /' -e 's/^[A-Z]\t/patched /'
 }
 
 series_patches() {
@@ -31,57 +56,14 @@ series_patches() {
 	sed -e 's/#.*//' "$PATCHES/series" | awk 'NF { print $1 }'
 }
 
-# patch_files FILE: the files that a patch changes, one line each:
-# "change PATH", "create PATH" or "delete PATH"
-patch_files() {
-	awk '
-		function path(s) {
-			sub(/\t.*/, "", s)
-			if (s == "/dev/null")
-				return s
-			sub(/^[^\/]*\//, "", s)
-			return s
-		}
-		o > 0 || n > 0 {
-			c = substr($0, 1, 1)
-			if (c == "-") o--
-			else if (c == "+") n--
-			else if (c != "\\") { o--; n-- }
-			next
-		}
-		/^--- / { old = path(substr($0, 5)); next }
-		/^\+\+\+ / && old != "" {
-			new = path(substr($0, 5))
-			if (old == "/dev/null") print "create " new
-			else if (new == "/dev/null") print "delete " old
-			else print "change " new
-			old = ""
-			next
-		}
-		/^@@ -[0-9]/ {
-			split($2, a, ","); o = (2 in a) ? a[2] : 1
-			split($3, b, ","); n = (2 in b) ? b[2] : 1
-			delete a; delete b
-			next
-		}
-	' "$1"
+# about_patch PATCH --numstat|--summary: in no repository, whose folder would be a prefix
+about_patch() {
+	our_git -C / apply "$2" --allow-empty "$PATCHES/$1"
 }
 
-# copy_patches DIR: for quilt, which takes a patch without changes (one that only
-# adds overlay files) for garbage, unless it is an empty file
-copy_patches() {
-	local patch
-
-	mkdir -p "$1"
-	: >"$1/series"
-	while IFS= read -r patch; do
-		echo "$patch" >>"$1/series"
-		if [[ -n $(patch_files "$PATCHES/$patch") ]]; then
-			cp "$PATCHES/$patch" "$1/$patch"
-		else
-			: >"$1/$patch"
-		fi
-	done < <(series_patches)
+# patch_files PATCH: the files of the base that it changes
+patch_files() {
+	about_patch "$1" --numstat | cut -f 3
 }
 
 # series_files: what the patches change, each file once
@@ -89,58 +71,14 @@ series_files() {
 	local patch
 
 	series_patches | while IFS= read -r patch; do
-		patch_files "$PATCHES/$patch"
-	done | cut -d ' ' -f 2- | sort -u
+		patch_files "$patch"
+	done | sort -u
 }
 
-describe_failure() {
-	awk -v patch="$1" '
-		/^patching file / { file = $3 }
-		/^can.t find file to patch/ { printf "%s: a file that it changes is not there\n", patch }
-		/FAILED at/ {
-			sub(/\.$/, "")
-			printf "%s: %s: hunk %s does not apply, at line %s\n", patch, file, $2, $NF
-		}
-		/malformed patch/ { printf "%s: %s\n", patch, $0 }
-	' "$2" >&2
-}
-
-# A line for each hunk that applies elsewhere than the patch says
-describe_offsets() {
-	awk -v patch="$1" '
-		/^patching file / { file = $3 }
-		/succeeded at .* \(offset/ {
-			match($0, /offset -?[0-9]+/)
-			printf "%s: %s: hunk %s applies with %s\n", patch, file, $2, substr($0, RSTART, RLENGTH)
-		}
-	' "$2"
-}
-
-# push_patches DIR LOG: applies the series in DIR, which has the files that it changes.
-# Prints a line for each hunk that applies at another line than the patch says. If one
-# does not apply, sets CONFLICT to its patch, and says on stderr what does not fit.
-push_patches() {
-	local dir=$1 log=$2 patch
-
-	CONFLICT=
-	copy_patches "$dir/.patches"
-	while IFS= read -r patch; do
-		if ! quilt_in "$dir" "$dir/.patches" push --fuzz=0 >"$log" 2>&1; then
-			describe_failure "$patch" "$log"
-			CONFLICT=$patch
-			return 1
-		fi
-		describe_offsets "$patch" "$log"
-	done < <(series_patches)
-}
-
-# patch_header FILE: everything before the first change
-patch_header() {
-	awk '/^---$/ || /^--- [^ ]/ || /^diff --git / || /^Index: / { exit } { print }' "$1"
-}
-
+# patch_adds PATCH: the overlay files that its header names
 patch_adds() {
-	patch_header "$1" | sed -n 's/^Adds:[[:space:]]*//p' | tr -s '[:blank:]' '\n' | sed '/^$/d'
+	sed -n -e '/^--- [^ ]/q' -e 's/^Adds:[[:space:]]*//p' "$PATCHES/$1" |
+		tr -s '[:blank:]' '\n' | sed '/^$/d'
 }
 
 # Is the repository a git checkout (and not a folder in one of something else)?
@@ -151,34 +89,105 @@ is_git_top() {
 		[[ -z $prefix ]]
 }
 
-# The overlay files, as paths in the kernel tree. Only what git would track:
-# no editor's backups and nothing that is built.
+# The overlay files. Only what git would track: no editor's backups and nothing that is
+# built.
 overlay_files() {
-	local dirs=() dir
+	local dirs=() dir path
 
 	for dir in "${OVERLAY_DIRS[@]}"; do
 		[[ ! -d $REPO/$dir ]] || dirs+=("$dir")
 	done
-	if ((${#dirs[@]})); then
-		if is_git_top; then
-			git -c safe.directory='*' -C "$REPO" ls-files -co --exclude-standard -- "${dirs[@]}" |
-				while IFS= read -r dir; do
-					[[ ! -e $REPO/$dir && ! -L $REPO/$dir ]] || echo "$dir"
-				done
-		else
-			(cd "$REPO" && find "${dirs[@]}" -type d -name __pycache__ -prune -o ! -type d \
-				! -name '*~' ! -name '.*.sw?' ! -name '.#*' ! -name '#*#' \
-				! -name '*.orig' ! -name '*.rej' ! -name '*.o' ! -name '*.d' -print)
-		fi
+	((${#dirs[@]})) || return 0
+	if is_git_top; then
+		git -c safe.directory='*' -c core.quotePath=false -C "$REPO" \
+			ls-files -co --exclude-standard -- "${dirs[@]}" |
+			while IFS= read -r path; do
+				[[ ! -e $REPO/$path && ! -L $REPO/$path ]] || echo "$path"
+			done
+	else
+		(cd "$REPO" && find "${dirs[@]}" -type d -name __pycache__ -prune -o ! -type d \
+			! -name '*~' ! -name '.*.sw?' ! -name '.#*' ! -name '#*#' \
+			! -name '*.orig' ! -name '*.rej' ! -name '*.o' ! -name '*.d' -print)
 	fi
-	[[ ! -f $REPO/Kconfig ]] || echo "$KCONFIG_PATH"
-	[[ ! -f $REPO/MAINTAINERS ]] || echo MAINTAINERS
 }
 
-# repo_path PATH: where an overlay file lives in the repository
-repo_path() {
-	case $1 in
-	"$KCONFIG_PATH") echo "$REPO/Kconfig" ;;
-	*) echo "$REPO/$1" ;;
-	esac
+# --- patches become commits; the work tree is not touched ---
+
+# A line for each hunk that git apply puts elsewhere than the patch says
+describe_offsets() {
+	awk -v patch="$1" '
+		/^Checking patch / { file = $3; sub(/\.\.\.$/, "", file) }
+		/^Hunk .* succeeded at .* \(offset/ {
+			match($0, /offset -?[0-9]+/)
+			printf "%s: %s: hunk %s applies with %s\n", patch, file, $2, substr($0, RSTART, RLENGTH)
+		}' "$2"
+}
+
+describe_failure() {
+	sed -n -e "s/^error: patch failed: \(.*\):\([0-9]*\)\$/$1: \1: the hunk at line \2 does not apply/p" \
+		-e "s/^error: \(.*\): does not exist in index\$/$1: \1 is not there/p" \
+		-e "s/^error: \(corrupt patch.*\)/$1: \1/p" "$2"
+}
+
+# apply_patch PATCH LOG: to the index. Prints offsets; if it does not apply, what does
+# not fit, on stderr.
+apply_patch() {
+	if ! g apply --cached --verbose --allow-empty --whitespace=nowarn "$PATCHES/$1" >"$2" 2>&1; then
+		describe_failure "$1" "$2" >&2
+		return 1
+	fi
+	describe_offsets "$1" "$2"
+}
+
+# apply_series LOG [FUNCTION]: to the index; calls FUNCTION PATCH after each. Prints as
+# apply_patch(). Sets CONFLICT to the patch that does not apply.
+apply_series() {
+	local patch
+
+	CONFLICT=
+	while IFS= read -r patch; do
+		if ! apply_patch "$patch" "$1"; then
+			CONFLICT=$patch
+			return 1
+		fi
+		[[ -z ${2:-} ]] || "$2" "$patch"
+	done < <(series_patches)
+}
+
+# commit_index "NAME <ADDRESS>" DATE [PARENT]: prints the commit; the message is read
+commit_index() {
+	local tree
+
+	tree=$(g write-tree)
+	GIT_AUTHOR_NAME=${1% <*} GIT_AUTHOR_EMAIL=$(sed 's/.*<\(.*\)>.*/\1/' <<<"$1") \
+	GIT_AUTHOR_DATE=$2 GIT_COMMITTER_DATE=$2 \
+		g commit-tree "$tree" ${3:+-p "$3"} -F -
+}
+
+# --- rebase ---
+
+in_rebase() {
+	our_git -C "$REBASE" "$@"
+}
+
+rebase_pending() {
+	[[ -d $(in_rebase rev-parse --path-format=absolute --git-path rebase-merge) ]]
+}
+
+drop_rebase() {
+	rm -rf "$REBASE"
+	g worktree prune
+}
+
+patches_hash() {
+	cat "$PATCHES/series" "$PATCHES"/*.patch | sha256sum
+}
+
+# start_rebase COMMIT ARGS...: fails if it stops with a conflict
+start_rebase() {
+	drop_rebase
+	g worktree add -q --detach "$REBASE" "$1"
+	patches_hash >"$(in_rebase rev-parse --path-format=absolute --git-path patches-hash)"
+	GIT_SEQUENCE_EDITOR=: GIT_EDITOR=: \
+		in_rebase rebase -q -i --autosquash "${@:2}" >"$LOGS/rebase" 2>&1
 }

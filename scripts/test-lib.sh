@@ -14,7 +14,7 @@ DIR=$BUILD/test-$SELF.$$
 rm_at_exit "$DIR"
 mkdir -p "$DIR"
 # what the user set for the real thing is not for us
-unset BASE FORCE PATCH ALL CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS \
+unset BASE FORCE PATCH CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS \
 	KERNELS CLANGS
 
 # point NAME CMD...: one test point
@@ -85,7 +85,6 @@ make_base() {
 	lines 1 40 >"$base/mm/two.c"
 	lines 1 40 >"$base/mm/untouched.c"
 	lines 1 10 >"$base/kernel/bpf/Kconfig"
-	printf 'Maintainers List\n----------------\n\nALPHA\nM:\tA <a@localhost>\n\nOMEGA\nM:\tO <o@localhost>\n\nTHE REST\nM:\tR <r@localhost>\n' >"$base/MAINTAINERS"
 }
 
 # add_patch NAME ADDS FILE SED-SCRIPT [FILE SED-SCRIPT]...: appends a patch to the
@@ -115,15 +114,14 @@ add_patch() {
 make_repo() {
 	local repo=$DIR/repo
 
-	mkdir -p "$repo/include/linux"
+	mkdir -p "$repo/include/linux" "$repo/kernel/bpf"
 	cp -r "$TOP/scripts" "$repo/scripts"
 	make_base
 	printf '/* new */\n' >"$repo/include/linux/new.h"
-	printf '# SPDX-License-Identifier: GPL-2.0\nconfig NEW\n\tbool "new"\n' >"$repo/Kconfig"
-	printf '# SPDX-License-Identifier: GPL-2.0\nMIDDLE\nM:\tM <m@localhost>\n' >"$repo/MAINTAINERS"
+	printf '# SPDX-License-Identifier: GPL-2.0\nconfig NEW\n\tbool "new"\n' >"$repo/kernel/bpf/Kconfig.streams"
 	add_patch 0001-first.patch 'include/linux/new.h kernel/bpf/Kconfig.streams' \
 		mm/one.c 's/^line 5$/line five/' kernel/bpf/Kconfig '1i source "kernel/bpf/Kconfig.streams"'
-	add_patch 0002-second.patch MAINTAINERS \
+	add_patch 0002-second.patch '' \
 		mm/one.c 's/^line 30$/line thirty/' mm/two.c 's/^line 10$/line ten/'
 	export BASE=$DIR/base
 	LINUX=$repo/build/linux

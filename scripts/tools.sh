@@ -100,7 +100,7 @@ tmake_step() {
 	tmake "$1" -j"$JOBS" "${CROSS_ARGS[@]}" "${@:2}"
 }
 
-[[ -f $COMPOSED/list ]] || die "there is no composed tree" "run: make tree"
+need_tree
 need gcc make
 prepare_build
 case $FOR in

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Composes build/linux: the base, the patches of patches/series and the overlay
-# files. Run again, it touches only what changed, so that kbuild stays
-# incremental. Edits made in build/linux are never lost silently: see
+# Composes build/linux: the base, with a commit for each patch of patches/series and the
+# overlay files that it names. Run again, it touches only the files that changed, so that
+# kbuild stays incremental. Edits made in build/linux are kept, or it stops: see
 # scripts/refresh.sh.
 #
 #   tree.sh            compose ($BASE: tarball or folder, $FORCE=1: discard edits)
 #   tree.sh --strict   the same, but an edit in build/linux is an error
 #   tree.sh --edits    only list the files edited in build/linux
-#   tree.sh --unchanged   succeeds if the patches are those last composed
+#   tree.sh --quiet    compose, and say nothing if it succeeds
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,9 +19,12 @@
 BASE=${BASE:-}
 FORCE=${FORCE:-}
 DEBIAN_BASE=/usr/src/linux-source-6.12.tar.xz
-STAMP=$BUILD/.linux-copied
-NOTES=$BUILD/.series-notes
-NEW=$COMPOSED.new
+WORK=$BUILD/tree.tmp.$$
+# In build/linux/.git: which base it is of, what it was composed from, and which hunks
+# applied at other lines than the patches say
+GENERATION=$LINUX/.git/base-generation
+FINGERPRINT=$LINUX/.git/fingerprint
+OFFSETS=$LINUX/.git/offsets
 
 # --- the base ---
 
@@ -95,7 +98,7 @@ prepare_base() {
 		extract
 	fi
 	check_version "$BASE_DIR.tmp"
-	refuse_edits "the base changes"
+	refuse_edits "the base changes" "$(find_edits)"
 	rm -rf "$BASE_DIR" "$BASE_DIR.id" "$BASE_DIR.generation"
 	mv "$BASE_DIR.tmp" "$BASE_DIR"
 	echo "$ID" >"$BASE_DIR.id"
@@ -104,315 +107,344 @@ prepare_base() {
 
 # --- what the series consists of ---
 
+check_patch() {
+	local patch=$1 files summary path
+
+	[[ -f $PATCHES/$patch ]] || die "patches/series names $patch, but there is no such file"
+	files=$(patch_files "$patch" 2>"$WORK/error") ||
+		die "git cannot read $patch: $(tail -n 1 "$WORK/error")"
+	summary=$(about_patch "$patch" --summary | head -n 1)
+	[[ -z $summary ]] ||
+		die "$patch would$summary" \
+		    "the patches only change files of the base; new files are overlay files"
+	while IFS= read -r path; do
+		[[ -z $path || -z ${OVERLAY[$path]:-} ]] ||
+			die "$patch changes $path, which is an overlay file" \
+			    "edit the overlay file itself; the patch has only to name it in Adds:"
+		[[ -z $path || -f $BASE_DIR/$path ]] ||
+			die "$patch changes $path, which the base does not have"
+	done <<<"$files"
+	while IFS= read -r path; do
+		[[ -n ${OVERLAY[$path]:-} ]] ||
+			die "$patch says 'Adds: $path', but there is no such overlay file"
+		[[ ${OVERLAY[$path]} == none ]] ||
+			die "$path is in the Adds: lines of two patches: ${OVERLAY[$path]} and $patch"
+		[[ ! -e $BASE_DIR/$path ]] ||
+			die "the overlay file $path exists in the base as well" "change it with a patch instead"
+		OVERLAY[$path]=$patch
+	done < <(patch_adds "$patch")
+}
+
 check_series() {
-	local patch kind path file dups
-	local -A owner=() overlay=()
+	local patch path dups
+	declare -A OVERLAY=()
 
 	while IFS= read -r path; do
-		file=$(repo_path "$path")
-		[[ -f $file && ! -L $file ]] || die "$path is not a plain file" "overlay files must be"
-		overlay[$path]=1
+		[[ -f $REPO/$path && ! -L $REPO/$path ]] ||
+			die "$path is not a plain file" "overlay files must be"
+		OVERLAY[$path]=none
 	done < <(overlay_files)
-
 	while IFS= read -r patch; do
-		[[ -f $PATCHES/$patch ]] ||
-			die "patches/series names $patch, but there is no such file"
-		while read -r kind path; do
-			if [[ -n ${overlay[$path]:-} && $path != MAINTAINERS ]]; then
-				die "$patch changes $path, which is an overlay file" \
-				    "edit the overlay file itself; the patch has only to name it in Adds:"
-			fi
-			[[ $kind == change ]] ||
-				die "$patch would $kind $path" "the patches only change files of the base; new files are overlay files"
-			[[ -f $BASE_DIR/$path ]] ||
-				die "$patch changes $path, which the base does not have"
-		done < <(patch_files "$PATCHES/$patch")
-		while IFS= read -r path; do
-			[[ -n ${overlay[$path]:-} ]] ||
-				die "$patch says 'Adds: $path', but there is no such overlay file" \
-				    "the file belongs at $(rel "$(repo_path "$path")")"
-			[[ -z ${owner[$path]:-} ]] ||
-				die "$path is in the Adds: lines of two patches: ${owner[$path]} and $patch"
-			[[ $path == MAINTAINERS || ! -e $BASE_DIR/$path ]] ||
-				die "the overlay file $path exists in the base as well" "change it with a patch instead"
-			owner[$path]=$patch
-		done < <(patch_adds "$PATCHES/$patch")
+		check_patch "$patch"
 	done < <(series_patches)
-
 	dups=$(series_patches | sort | uniq -d)
 	[[ -z $dups ]] || die "patches/series names twice: $dups"
-	for file in "$PATCHES"/*.patch; do
-		[[ ! -f $file ]] || series_patches | grep -xF "$(basename "$file")" >/dev/null ||
-			warn "note: $(rel "$file") is not in patches/series"
+	for path in "$PATCHES"/*.patch; do
+		[[ ! -f $path ]] || series_patches | grep -xF "$(basename "$path")" >/dev/null ||
+			warn "note: $(rel "$path") is not in patches/series"
 	done
-	for path in "${!overlay[@]}"; do
-		[[ -n ${owner[$path]:-} ]] ||
-			die "no patch brings the overlay file $(rel "$(repo_path "$path")")" \
+	for path in "${!OVERLAY[@]}"; do
+		[[ ${OVERLAY[$path]} != none ]] ||
+			die "no patch brings the overlay file $path" \
 			    "add 'Adds: $path' to the header of the patch that it belongs to"
 	done
 }
 
-# --- patches: applied in a folder that has only the files that they change ---
+# --- edits in build/linux ---
 
-fingerprint() {
-	local patch
-
-	cat "$BASE_DIR.generation"
-	while IFS= read -r patch; do
-		sha256sum <"$PATCHES/$patch"
-		echo "$patch"
-	done < <(series_patches)
+files_in() {
+	find "$1" -path "$1/.git" -prune -o -type f -printf '%P\n' | sort
 }
 
-series_unchanged() {
-	[[ -f $QUILT_DIR/.done && $(<"$QUILT_DIR/.done") == "$(fingerprint | sha256sum)" ]]
-}
+# Edits that git does not see: files of the base that it does not track, and new ones
+strays() {
+	local path
 
-push_series() {
-	local path log=$LOGS/quilt
-
-	if series_unchanged; then
-		return
-	fi
-	rm -rf "$QUILT_DIR"
-	mkdir -p "$QUILT_DIR"
-	series_files | while IFS= read -r path; do
-		mkdir -p "$QUILT_DIR/$(dirname "$path")"
-		cp "$BASE_DIR/$path" "$QUILT_DIR/$path"
-	done
-	push_patches "$QUILT_DIR" "$log" >"$NOTES" ||
-		die "$CONFLICT does not apply to $BASE (all that patch said: $(rel "$log"))" \
-		    "no fuzz is allowed: adapt the patch to this base, or use the base it was made for"
-	fingerprint | sha256sum >"$QUILT_DIR/.done"
-}
-
-# --- composition ---
-
-# The new composition: NEW/list has "KIND PATH" lines, NEW/files the files
-gather() {
-	local path kind
-
-	rm -rf "$NEW"
-	mkdir -p "$NEW/files"
-	rm_at_exit "$NEW"
-	{
-		series_files | sed 's/^/patched /'
-		overlay_files | sort | sed 's/^/overlay /'
-	} >"$NEW/list"
-	while read -r kind path; do
-		mkdir -p "$NEW/files/$(dirname "$path")"
-		if [[ $path == MAINTAINERS ]]; then
-			compose_maintainers
-		elif [[ $kind == patched ]]; then
-			cp "$QUILT_DIR/$path" "$NEW/files/$path"
-			chmod --reference="$BASE_DIR/$path" "$NEW/files/$path"
-		else
-			cp --preserve=mode "$(repo_path "$path")" "$NEW/files/$path"
-		fi
-	done <"$NEW/list"
-}
-
-compose_maintainers() {
-	local source=$BASE_DIR/MAINTAINERS
-
-	[[ ! -f $QUILT_DIR/MAINTAINERS ]] || source=$QUILT_DIR/MAINTAINERS
-	if [[ -f $REPO/MAINTAINERS ]]; then
-		"$SCRIPTS/add-maintainers.py" "$REPO/MAINTAINERS" <"$source" >"$NEW/files/MAINTAINERS"
-	else
-		cp "$source" "$NEW/files/MAINTAINERS"
-	fi
-}
-
-# expected PATH: the file with what build/linux/PATH had when it was composed
-expected() {
-	if [[ -e $COMPOSED/files/$1 ]]; then
-		echo "$COMPOSED/files/$1"
-	elif [[ -e $BASE_DIR/$1 ]]; then
-		echo "$BASE_DIR/$1"
-	fi
-}
-
-is_litter() {
-	case $1 in
-	*~|*.orig|*.rej|*.o|*.d|*.a|*.so|*.pyc|*.cmd|.*.swp|*/.*.sw?|*/.#*|*/#*#|*.tmp.*) return 0 ;;
-	esac
-	return 1
-}
-
-# Lists what was changed in build/linux since it was composed: "edited PATH",
-# "deleted PATH", "new PATH"
-find_edits() {
-	local path was
-
-	[[ -d $LINUX && -f $STAMP ]] || return 0
-	if [[ -f $COMPOSED/list ]]; then
-		cut -d ' ' -f 2- "$COMPOSED/list" | sort -u | while IFS= read -r path; do
-			[[ -e $LINUX/$path ]] || echo "deleted $path"
+	files_in "$BASE_DIR" >"$WORK/base"
+	files_in "$LINUX" >"$WORK/linux"
+	g ls-tree -r --name-only HEAD >"$WORK/tracked"
+	comm -23 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" | sed 's/^/deleted /'
+	find "$LINUX" -path "$LINUX/.git" -prune -o -type f -cnewer "$GENERATION" -printf '%P\n' |
+		sort | comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
+		while IFS= read -r path; do
+			same "$BASE_DIR/$path" "$LINUX/$path" || echo "edited $path"
 		done
-	fi
-	(cd "$LINUX" && find . -type f -cnewer "$STAMP" -printf '%P\n') | sort |
-	while IFS= read -r path; do
-		was=$(expected "$path")
-		if [[ -n $was ]]; then
-			cmp -s "$was" "$LINUX/$path" || echo "edited $path"
-		else
-			is_litter "$path" || echo "new $path"
-		fi
-	done
+	comm -13 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" |
+		sed -E '/(~|\.orig|\.rej|\/#[^/]*#)$/d' | ignored_out | sed 's/^/new /'
 }
 
-refuse_edits() {
-	local edits
+# Without what the kernel's own .gitignore names
+ignored_out() {
+	{ g check-ignore --no-index -v -n --stdin || :; } | sed -n 's/^::\t//p'
+}
 
-	edits=$(find_edits | grep -v '^new ') || :
-	if [[ -z $edits || -n $FORCE ]]; then
-		return
-	fi
-	printf '    %s\n' "${edits//$'\n'/$'\n    '}" >&2
+same() {
+	cmp -s "$1" "$2" && [[ $(stat -c %A "$1") == "$(stat -c %A "$2")" ]]
+}
+
+# find_edits: "edited PATH", "deleted PATH" and "new PATH" lines
+find_edits() {
+	[[ -f $GENERATION ]] || return 0
+	g update-index -q --refresh || :
+	{
+		strays
+		g diff-index --no-renames --name-status HEAD |
+			sed -e 's/^A\t/new /' -e 's/^D\t/deleted /' -e 's/^[A-Z]\t/edited /'
+	} | sort -u -k 2
+}
+
+# refuse_edits WHY EDITS
+refuse_edits() {
+	[[ -n $2 && -z $FORCE ]] || return 0
+	printf '    %s\n' "${2//$'\n'/$'\n    '}" >&2
 	die "$1, but the files above were edited in build/linux" \
 	    "'make refresh' puts the edits into the series, 'make tree FORCE=1' throws them away"
 }
 
-same() {
-	if [[ -e $1 && -e $2 ]]; then
-		cmp -s "$1" "$2"
-	else
-		[[ ! -e $1 && ! -e $2 ]]
-	fi
+# Was something committed in build/linux, or was its branch changed?
+own_commits() {
+	local head
+
+	head=$(g rev-parse HEAD)
+	[[ $head != "$(g rev-parse "$COMPOSED")" && $head != "$(g rev-parse "$COMPOSED-before")" ]]
 }
 
-# Decides about each edit: is it in the way of the new composition?
-check_edits() {
-	local what path next blocked=() kept=()
+# --- composition ---
 
-	KEEP=$'\n'
-	while read -r what path; do
-		next=$NEW/files/$path
-		[[ -e $next ]] || next=$BASE_DIR/$path
-		if [[ $what == new && ! -e $next ]]; then
-			warn "note: build/linux/$path is new and not in the repository"
-		elif same "$LINUX/$path" "$next" || [[ -n $FORCE ]]; then
-			continue
-		elif same "$next" "$(expected "$path")"; then
-			kept+=("$path")
-			KEEP+=$path$'\n'
-		else
-			blocked+=("$path")
+# Reads paths: tells git to track these files of the base as well. What they are now is
+# an edit then, unless it is the same.
+track() {
+	local commit
+
+	cat >"$WORK/more"
+	[[ -s $WORK/more ]] || return 0
+	stage "$BASE_DIR" <"$WORK/more"
+	commit=$(
+		export GIT_INDEX_FILE=$WORK/index
+		g read-tree HEAD
+		stage "$BASE_DIR" <"$WORK/more"
+		commit_index "$IDENTITY" "$EPOCH" HEAD <<<"More files of the base"
+	)
+	g update-ref "$COMPOSED" "$commit"
+	g update-ref HEAD "$commit"
+}
+
+tracked_base_files() {
+	{
+		g ls-tree -r --name-only HEAD 2>/dev/null || :
+		series_files
+	} | sort -u | comm -12 - <(files_in "$BASE_DIR")
+}
+
+base_commit() {
+	rm -f "$GIT_INDEX_FILE"
+	tracked_base_files | stage "$BASE_DIR"
+	commit_index "$IDENTITY" "$EPOCH" <<<"Linux $(make -s -C "$BASE_DIR" kernelversion)"
+}
+
+commit_patch() {
+	local patch=$1 author subject
+
+	our_git mailinfo -b "$WORK/message" "$WORK/diff" <"$PATCHES/$patch" >"$WORK/info"
+	author=$(sed -n -e 's/^Author: //p' "$WORK/info")
+	author+=" <$(sed -n -e 's/^Email: //p' "$WORK/info")>"
+	subject=$(sed -n -e 's/^Subject: //p' "$WORK/info")
+	[[ -n $subject ]] || die "$patch has no Subject:" "its header is a whole commit message"
+	[[ $author != ' <>' ]] || author=$IDENTITY
+	patch_adds "$patch" | stage "$REPO"
+	{
+		printf '%s\n\n' "$subject"
+		sed '/^Adds:/d' "$WORK/message" | cat -s
+	} | our_git interpret-trailers --no-divider --trailer "Patch: $patch" >"$WORK/commit"
+	TIP=$(commit_index "$author" "$EPOCH" "$TIP" <"$WORK/commit")
+}
+
+# If the series was composed on another base before, git can take it to the new one by a
+# rebase; conflicts are resolved there, and "make refresh" writes the patches
+move_series() {
+	g rev-parse -q --verify refs/old/series >/dev/null || return 0
+	g update-ref refs/edits HEAD
+	start_rebase refs/old/series --onto "$NEW_BASE" refs/old/base || :
+	die "$CONFLICT does not apply to $BASE" \
+	    "git began to rebase the series in build/rebase: resolve the conflicts there, see 'git status', and run 'make refresh'; or go back: rm -rf build/rebase, and make tree BASE=..."
+}
+
+# compose: sets NEW and NEW_BASE, and leaves the work tree alone
+compose() {
+	export GIT_INDEX_FILE=$WORK/index
+
+	NEW_BASE=$(base_commit)
+	TIP=$NEW_BASE
+	apply_series "$LOGS/tree" commit_patch >"$OFFSETS" || {
+		unset GIT_INDEX_FILE
+		move_series
+		die "$CONFLICT does not apply to $BASE (all that git said: $(rel "$LOGS/tree"))" \
+		    "no fuzz is allowed: adapt the patch to this base, or use the base it was made for"
+	}
+	NEW=$TIP
+	unset GIT_INDEX_FILE
+}
+
+# Edits that the new composition has as well are none
+settle() {
+	local path blob
+
+	{
+		g diff-index --no-renames --name-only HEAD
+		g diff-tree -r --no-renames --name-only --diff-filter=A HEAD "$NEW"
+	} | sort -u | while IFS= read -r path; do
+		if [[ -f $LINUX/$path ]] && blob=$(g rev-parse -q --verify "$NEW:$path") &&
+		   [[ $(g hash-object -- "$path") == "$blob" ]]; then
+			g update-index --add -- "$path"
 		fi
-	done < <(find_edits)
-	if ((${#blocked[@]})); then
-		printf '    %s\n' "${blocked[@]}" >&2
-		die "edited in build/linux, while the repository's side of the same files changed too" \
+	done
+}
+
+# The work tree gets what differs from the last composition
+check_out() {
+	CHANGED=$(g diff-tree -r --no-renames --name-only HEAD "$NEW" | wc -l)
+	settle
+	g update-ref "$COMPOSED-before" HEAD
+	g update-ref "$COMPOSED" "$NEW"
+	if ! g checkout -q ${FORCE:+-f} --no-overwrite-ignore -B series "$NEW" 2>"$LOGS/checkout"; then
+		g update-ref "$COMPOSED" HEAD
+		sed -n 's/^\t/    /p' "$LOGS/checkout" >&2
+		die "edited in build/linux, while the repository's side of the same files changed too (git said: $(rel "$LOGS/checkout"))" \
 		    "put the repository's side back and run 'make refresh' (keeps the edit), or run 'make tree FORCE=1' (discards it)"
 	fi
-	if ((${#kept[@]})); then
-		if [[ -n $STRICT ]]; then
-			printf '    %s\n' "${kept[@]}" >&2
-			die "edited in build/linux, but not in the series" \
-			    "'make refresh' puts the edits into the series, 'make tree FORCE=1' throws them away"
-		fi
-		for path in "${kept[@]}"; do
-			warn "note: $path is edited in build/linux and not yet in the series (make refresh)"
-		done
-	fi
+	g update-ref refs/tags/base "$NEW_BASE"
+	g update-ref -d refs/old/series
+	g update-ref -d refs/old/base
 }
 
-# Replaces by rename, and only what differs; the time of change is now
-install_file() {
-	local from=$1 to=$2
-
-	if cmp -s "$from" "$to"; then
-		return
-	fi
-	mkdir -p "$(dirname "$to")"
-	cp --preserve=mode "$from" "$to.tmp.$$"
-	mv -f "$to.tmp.$$" "$to"
-	CHANGED=$((CHANGED + 1))
-}
-
-copy_linux() {
-	if [[ -d $LINUX ]] && cmp -s "$BASE_DIR.generation" "$STAMP"; then
-		return
-	fi
-	if [[ -d $LINUX && -f $STAMP ]]; then
-		# another base: bring over what differs, leave the rest alone
+# A work tree of the base alone
+copy_base() {
+	[[ ! -d $LINUX || -d $LINUX/.git ]] ||
+		die "build/linux was made by an older version of this script" \
+		    "save your edits, if there are any, and run: rm -rf build/linux"
+	if [[ -d $LINUX ]]; then
+		rm -f "$GENERATION" "$FINGERPRINT"
 		step "updating build/linux" "$LOGS/copy" \
-			rsync -rlpc --delete "$BASE_DIR/" "$LINUX/"
+			rsync -rlpc --delete --exclude=/.git "$BASE_DIR/" "$LINUX/"
 	else
-		rm -rf "$LINUX" "$LINUX.tmp" "$COMPOSED"
+		rm -rf "$LINUX.tmp"
 		rm_at_exit "$LINUX.tmp"
 		step "copying build/base to build/linux" "$LOGS/copy" \
 			cp -a --reflink=auto "$BASE_DIR" "$LINUX.tmp"
+		our_git init -q -b series "$LINUX.tmp"
+		our_git -C "$LINUX.tmp" config status.showUntrackedFiles no
+		# messages may have lines that begin with #
+		our_git -C "$LINUX.tmp" config core.commentChar ";"
 		mv "$LINUX.tmp" "$LINUX"
 	fi
-	rm -rf "$COMPOSED"
+	if g rev-parse -q --verify "$COMPOSED" >/dev/null && ! g rev-parse -q --verify refs/old/series >/dev/null; then
+		g update-ref refs/old/series "$COMPOSED"
+		g update-ref refs/old/base base
+	fi
+	NEW_BASE=$(GIT_INDEX_FILE=$WORK/index; export GIT_INDEX_FILE; base_commit)
+	g symbolic-ref HEAD refs/heads/series
+	for ref in HEAD "$COMPOSED" "$COMPOSED-before" refs/tags/base; do
+		g update-ref "$ref" "$NEW_BASE"
+	done
+	g read-tree --reset HEAD
 	# written, not copied: edits are what changed after this moment
-	cat "$BASE_DIR.generation" >"$STAMP"
+	cat "$BASE_DIR.generation" >"$GENERATION"
 }
 
-compose() {
-	local path
+fingerprint() {
+	{
+		cat "$BASE_DIR.generation"
+		tracked_base_files
+		(cd "$REPO" && {
+			echo patches/series
+			series_patches | sed 's|^|patches/|'
+			overlay_files | sort
+		} | xargs -d '\n' -r stat -c '%A %n' &&
+			series_patches | sed 's|^|patches/|' | xargs -d '\n' -r sha256sum &&
+			overlay_files | sort | xargs -d '\n' -r sha256sum)
+	} | sha256sum
+}
 
-	CHANGED=0
-	if [[ -n $FORCE ]]; then
-		# edits of files that the series does not know
-		find_edits | while read -r what path; do
-			[[ $what == new || ! -e $BASE_DIR/$path || -e $NEW/files/$path ]] ||
-				install_file "$BASE_DIR/$path" "$LINUX/$path"
-		done
+series_unchanged() {
+	[[ -f $GENERATION && -f $FINGERPRINT && $(<"$FINGERPRINT") == "$(fingerprint)" ]]
+}
+
+report_edits() {
+	local edits what path
+
+	edits=$(find_edits)
+	if [[ -n $STRICT ]]; then
+		refuse_edits "the tree must be that of the series" "$(grep -v '^new ' <<<"$edits" || :)"
 	fi
-	while read -r _ path; do
-		[[ $KEEP == *$'\n'"$path"$'\n'* ]] ||
-			install_file "$NEW/files/$path" "$LINUX/$path"
-	done <"$NEW/list"
-	if [[ -f $COMPOSED/list ]]; then
-		while read -r _ path; do
-			if [[ -e $NEW/files/$path ]]; then
-				continue
-			elif [[ -e $BASE_DIR/$path ]]; then
-				install_file "$BASE_DIR/$path" "$LINUX/$path"
-			else
-				rm -f "$LINUX/$path"
-				rmdir -p --ignore-fail-on-non-empty "$(dirname "$LINUX/$path")" 2>/dev/null || :
-				CHANGED=$((CHANGED + 1))
-			fi
-		done <"$COMPOSED/list"
-	fi
-	rm -rf "$COMPOSED"
-	mv "$NEW" "$COMPOSED"
+	while read -r what path; do
+		case $what in
+		edited|deleted)
+			warn "note: $path is $what in build/linux and not yet in the series (make refresh)" ;;
+		new)
+			warn "note: build/linux/$path is new; to make it part of the series: git add, and make refresh PATCH=name" ;;
+		esac
+	done <<<"$edits"
 }
 
 summary() {
-	local version patches overlays
-
-	version=$(make -s -C "$LINUX" kernelversion 2>/dev/null || echo 6.12)
-	patches=$(series_patches | wc -l)
-	overlays=$(grep -c '^overlay ' "$COMPOSED/list" || :)
-	if [[ -s $NOTES ]]; then
-		while IFS= read -r note; do
-			warn "note: $note"
-		done <"$NOTES"
-	fi
-	say "Linux $version, $patches patches, $overlays new files; $CHANGED changed in build/linux"
+	while IFS= read -r note; do
+		warn "note: $note"
+	done <"$OFFSETS"
+	say "$(g log -1 --format=%s base), $(series_patches | wc -l) patches," \
+	    "$(composed_files | grep -c '^overlay ' || :) new files; $CHANGED changed in build/linux"
 }
 
 STRICT=
+QUIET=
+mkdir -p "$WORK"
+rm_at_exit "$WORK"
 case ${1:-} in
 '')		;;
 --strict)	STRICT=1 ;;
+--quiet)	QUIET=1 ;;
 --edits)	find_edits; exit 0 ;;
---unchanged)	series_unchanged; exit ;;
 *)		die "unknown argument $1" ;;
 esac
 
 prepare_build
-need quilt patch rsync python3 tar
+need git rsync tar
 lock tree
 prepare_base
 check_series
-push_series
-gather
-copy_linux
-check_edits
-compose
+cmp -s "$BASE_DIR.generation" "$GENERATION" || copy_base
+if ! own_commits || [[ -n $FORCE ]]; then
+	strays | sed -n -e 's/^edited //p' -e 's/^deleted //p' | track
+elif [[ -z $STRICT ]] && series_unchanged; then
+	warn "note: build/linux has commits that are not yet in the series (make refresh)"
+else
+	die "build/linux has commits of its own" \
+	    "'make refresh' puts them into the series, 'make tree FORCE=1' throws them away"
+fi
+NEW=$(g rev-parse "$COMPOSED")
+NEW_BASE=$(g rev-parse base)
+CHANGED=0
+if ! series_unchanged; then
+	[[ ! -d $REBASE || -n $FORCE ]] ||
+		die "the series changed while 'make refresh' is not finished" \
+		    "finish it: resolve the conflict in build/rebase, see 'git status' there, and run 'make refresh'; or give it up: rm -rf build/rebase"
+	drop_rebase
+	compose
+	g ls-tree -r --name-only "$NEW_BASE" | comm -23 - <(g ls-files | sort) | track
+	check_out
+	fingerprint >"$FINGERPRINT"
+elif [[ -n $FORCE ]]; then
+	check_out
+fi
+[[ -z $QUIET ]] || exit 0
+report_edits
 summary

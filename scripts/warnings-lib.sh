@@ -5,7 +5,7 @@
 
 # our_sources: "KIND PATH" of our .c files of the kernel and of those that patches change
 our_sources() {
-	grep -E '^[a-z]+ (arch|kernel|lib|mm|net|fs|drivers|block|security)/.*\.c$' "$COMPOSED/list"
+	composed_files | grep -E '^[a-z]+ (arch|kernel|lib|mm|net|fs|drivers|block|security)/.*\.c$'
 }
 
 # "PATH" for a whole file of ours, "PATH:LINE" for a line that a patch brings
@@ -18,9 +18,9 @@ our_lines() {
 		else
 			diff --unchanged-line-format='' --old-line-format='' \
 				--new-line-format="$path:%dn"$'\n' \
-				"$BASE_DIR/$path" "$LINUX/$path" || :
+				<(g show "base:$path") "$LINUX/$path" || :
 		fi
-	done <"$COMPOSED/list"
+	done < <(composed_files)
 }
 
 # our_warnings LOG: warnings and errors that are located in our lines, and those of what

@@ -48,7 +48,7 @@ if [[ ${1:-} == --sparse ]]; then
 	WHAT=sparse
 	LOG=$LOGS/sparse
 fi
-[[ -f $KERNEL_OUT/.config && -f $COMPOSED/list ]] || die "no kernel built" "run: make kernel"
+[[ -f $KERNEL_OUT/.config ]] || die "no kernel built" "run: make kernel"
 prepare_build
 lock warnings
 mkdir -p "$OUT" "$WORK"

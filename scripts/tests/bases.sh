@@ -31,7 +31,7 @@ another changed 119
 sed -i 's/^line 29$/another line/' "$DIR/changed/mm/one.c"
 tried changed
 point "a conflict fails, and is told" bad "conflict in mm/one.c, 0002" \
-	"hunk #1 does not apply, at line 27" "does not apply to 1 of these"
+	"the hunk at line 27 does not apply" "does not apply to 1 of these"
 sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 8/' "$DIR/changed/Makefile"
 tried changed
 point "also with what is too old, if it is asked for" bad "conflict in mm/one.c, 0002 (older than 6.12."
