@@ -64,7 +64,11 @@ kasan_tests() {
 	# The shadow of an arena takes 512 MiB, which are freed some time after the arena
 	VM_ARGS+=(--mem 8192 --append "kunit.enable=1 locktorture.nwriters_stress=0 kasan_multi_shot $PATIENCE")
 	mapfile -t tests < <(chosen_tests)
+	# Half of the time goes into stack traces of what the verifier allocates. All programs
+	# take more than an hour.
+	ENVIRONMENT=BPF_STREAMS_SAMPLE=7
 	selftests "$SMP" ", kasan" "${tests[@]}"
+	ENVIRONMENT=
 }
 
 # Functions that begin in our lines, as stacks name them
