@@ -4,7 +4,7 @@
 # Measures what messages cost; sourced, after kernels-lib.sh and check-lib.sh.
 
 BENCH=$BUILD/bench
-BASELINE=$REPO/tools/testing/bpf_streams/bench-baseline.json
+BASELINE=$SCRIPTS/bench-baseline.json
 
 # bench_on NAME KERNEL: the figures go to build/bench/NAME
 bench_on() {

@@ -4,7 +4,7 @@
 # What messages cost, in instructions and bytes: runs selftests/bench_streams in a machine
 # with one CPU whose clock counts instructions, so that the figures are the same on every
 # host. Prints a table, writes build/bench/bench.json, and compares with the figures in
-# the tree (tools/testing/bpf_streams/bench-baseline.json): what got worse by more than
+# the tree (scripts/bench-baseline.json): what got worse by more than
 # 3 % fails.
 #
 #   bench.sh           measures and compares

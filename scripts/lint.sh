@@ -2,12 +2,34 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # checkpatch --strict on each mail of the series, W=1 and sparse on our kernel
-# code, Sphinx on our documentation, shellcheck on the scripts.
+# code, Sphinx on our documentation, whether MAINTAINERS names each new file, shellcheck
+# on the scripts.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=series-lib.sh
+. "$SCRIPTS/series-lib.sh"
 
 failed=0
+
+# The F: lines of our entry in MAINTAINERS
+maintained() {
+	sed -n '/^BPF \[STREAMS\]/,/^$/s/^F:[[:space:]]*//p' "$LINUX/MAINTAINERS"
+}
+
+# Files of ours that no F: line names
+unmaintained() {
+	local path pattern patterns
+
+	mapfile -t patterns < <(maintained | sed 's|/$|/*|')
+	overlay_files | while IFS= read -r path; do
+		for pattern in "${patterns[@]}"; do
+			# shellcheck disable=SC2053 # the right-hand side is a pattern
+			[[ $path != $pattern ]] || continue 2
+		done
+		echo "$path"
+	done
+}
 
 prepare_build
 child "$SCRIPTS/series.sh"
@@ -15,6 +37,13 @@ child "$SCRIPTS/checkpatch.sh" || failed=1
 child "$SCRIPTS/warnings.sh" || failed=1
 child "$SCRIPTS/warnings.sh" --sparse || failed=1
 child "$SCRIPTS/docs.sh" || failed=1
+
+missing=$(unmaintained)
+if [[ -n $missing ]]; then
+	warn "no F: line of MAINTAINERS names:"
+	printf '    | %s\n' "${missing//$'\n'/$'\n'    | }" >&2
+	failed=1
+fi
 
 if command -v shellcheck >/dev/null; then
 	mapfile -t shells < <(cd "$REPO" && grep -l -r -m 1 -E '^#!.*sh$|^# shellcheck shell' scripts .ci)
