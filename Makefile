@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The entry points; each is a script in scripts/. "make help" explains them.
+# The entry points. Each runs a script in scripts/; "make help" describes them.
 
-# Settings reach the scripts through the environment, as they were typed
+# Settings are passed to the scripts unexpanded, in the environment.
 SETTINGS := BASE FORCE PATCH CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
 	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
 	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
@@ -28,103 +28,104 @@ help:
 
 #| BPF standard streams for Linux 6.12
 #|
-#|   make demo       builds everything, boots a virtual machine, and shows BPF
-#|                   programs printing and bpftool reading
-#|   make check      builds everything and runs all tests; the last line counts
+#|   make demo       builds everything, boots a virtual machine, and shows BPF programs
+#|                   that print, and bpftool reading
+#|   make check      builds everything and runs all tests; the last line counts them
 #|
-#|   make check-debug   the selftests on kernels that look for misuse of memory and
-#|                   locks (KASAN, kmemleak, lockdep), for data races (KCSAN), and
-#|                   that torture locks; takes hours
-#|                   KERNELS='kasan kcsan'   only those; lockdep is the third
-#|                   TESTS=name,name   only those test programs (kasan, kcsan)
+#|   make check-debug   runs the selftests on kernels that detect memory and locking
+#|                   errors (KASAN, kmemleak, lockdep) or data races (KCSAN), or that
+#|                   torture locks; takes hours
+#|                   KERNELS='kasan kcsan'   only these; the third one is lockdep
+#|                   TESTS=name,name   only these test programs (kasan, kcsan)
 #|
-#|   make check-configs   kernels without streams, for real time (PREEMPT_RT), without
-#|                   preemption, for one CPU, without memory control groups, without
-#|                   BTF, for 32 bits, for arm64 and for its memory tags (MTE); what boots
-#|                   is tested
-#|                   KERNELS='rt arm64'   only those
-#|   make soak       prints from all CPUs in all contexts, while readers are killed and
-#|                   programs unloaded, for ten minutes; tells what happened how often
+#|   make check-configs   builds kernels without streams, for real time (PREEMPT_RT),
+#|                   without preemption, for one CPU, without memory control groups,
+#|                   without BTF, for 32 bits, for arm64 and for its memory tags (MTE),
+#|                   and tests those that can be booted
+#|                   KERNELS='rt arm64'   only these
+#|   make soak       prints in all contexts on all CPUs for ten minutes, while readers are
+#|                   killed and programs unloaded; shows how often each event happened
 #|                   STORM=600    seconds; SMP=4: CPUs, 2 to 8
 #|
-#| They install the Debian packages they miss (SKIP_DEPS=1: do not look).
+#| These commands install missing Debian packages (SKIP_DEPS=1: they do not).
 #|
-#|   make deps       only that: installs what scripts/packages.txt lists
+#|   make deps       only installs the packages listed in scripts/packages.txt
 #|   make tree       composes build/linux from the base, patches/ and the new files
 #|                   BASE=path    another 6.12.y tree or tarball; remembered
-#|                   FORCE=1      throw away edits made in build/linux
-#|   make refresh    writes edits made in build/linux back into patches/ and into
-#|                   the new files
-#|                   PATCH=name   the patch to write to; a new name: a new patch
-#|   make kernel     build/kernel: bzImage and vmlinux, from configs/vm.config;
+#|                   FORCE=1      discard edits made in build/linux
+#|   make refresh    writes edits made in build/linux back to patches/ and to the new
+#|                   files
+#|                   PATCH=name   the patch to write to; a new name adds a patch
+#|   make kernel     builds build/kernel (bzImage and vmlinux) with configs/vm.config,
 #|                   then compiles our files with W=1
-#|   make kernel-NAME   build/kernel-NAME: that of configs/NAME.config. To try it:
+#|   make kernel-NAME   builds build/kernel-NAME with configs/NAME.config. To try it:
 #|                   make vm KERNEL=build/kernel-NAME/arch/x86/boot/bzImage
-#|   make libbpf     build/libbpf
-#|   make bpftool    build/tools/bpftool
-#|   make selftests  build/selftests: the test and demo programs
-#|   make base-tests the base's own BPF tests that scripts/base-tests.txt names
-#|                   TESTS=name,test/subtest   only those; TESTS=all: also those
-#|                   that the list leaves out
-#|   make base-compare   all BPF tests of the base, on its own kernel and on the one with
-#|                   the series: a table of what differs, also in
+#|   make libbpf     builds build/libbpf
+#|   make bpftool    builds build/tools/bpftool
+#|   make selftests  builds the test and demo programs in build/selftests
+#|   make base-tests runs the BPF tests of the base that scripts/base-tests.txt lists
+#|                   TESTS=name,test/subtest   only these; TESTS=all: also those that
+#|                   the list excludes
+#|   make base-compare   runs all BPF tests of the base, on the unpatched kernel and on the
+#|                   one with the series, and shows the differences in a table, also in
 #|                   build/base-compare/table.txt; takes hours
-#|                   TESTS=name,name   only those
-#|   make core-tests the core of the streams, compiled for user space: unit tests, NMIs
-#|                   at every instruction, threads, sanitizers; about a minute
+#|                   TESTS=name,name   only these
+#|   make core-tests tests the core of the streams in user space: unit tests, NMIs at every
+#|                   instruction, threads, sanitizers; takes about a minute
 #|                   SEED=n       repeats the random choices of a run
-#|   make fuzz       its fuzzer, until it is stopped; FUZZ_TIME=seconds
-#|   make format-fuzz   that of the renderer of messages
-#|   make litmus     asks herd7 about each memory barrier of the core; fetches herd7 from
-#|                   Debian's other suites if there is none. HERD7=path
-#|   make bench      what messages cost, in instructions and bytes: a table; fails if
-#|                   a figure is 3 % worse than that in the tree, or above its budget
-#|                   PEERS='6.17 6.18 newest'   Debian's kernels, beside
-#|   make bench-update   makes the figures of now those in the tree
-#|   make vm         a shell in the virtual machine
+#|   make fuzz       fuzzes the core until stopped; FUZZ_TIME=seconds limits the time
+#|   make format-fuzz   fuzzes the rendering of messages
+#|   make litmus     checks each memory barrier of the core with herd7; downloads herd7
+#|                   from Debian's other suites if it is not installed. HERD7=path
+#|   make bench      measures the cost of messages, in instructions and bytes: a table;
+#|                   fails if a figure is 3 % worse than in the tree, or above its budget
+#|                   PEERS='6.17 6.18 newest'   compare with Debian's kernels
+#|   make bench-update   replaces the figures in the tree with those measured now
+#|   make vm         opens a shell in the virtual machine
 #|                   CMD='...'    runs one command and exits with its status
 #|                   KERNEL=file  another bzImage
 #|                   SMP=2 MEM=1024 CPU=model APPEND='kernel arguments'
-#|                   ACCEL=kvm|tcg   else kvm if it works, tcg if not
-#|                   GDB=1234     gdb may connect to that port
-#|                   TIMEOUT=600  seconds for the command
-#|                   BOOT_TIMEOUT=180   seconds until it must be up
-#|   make compat     the tests, demos and bpftool on Debian's own kernels, and what
-#|                   libbpfs and compilers of all ages make of bpf_streams.h: a
-#|                   table, also in build/compat/matrix.txt. Fetches from Debian's
-#|                   other suites, into build/suites; takes an hour
-#|                   KERNELS='6.12 6.17'   only those; 'newest': the newest there is
-#|                   KERNEL=file  only that vmlinuz
-#|                   CLANGS='14 19'   only those compilers
-#|   make series     build/series: mails for git am, with a cover letter; they are
-#|                   applied to the base, and must make the tree of make tree
+#|                   ACCEL=kvm|tcg   default: kvm if it works, otherwise tcg
+#|                   GDB=1234     gdb can connect to this port
+#|                   TIMEOUT=600  limit for the command, in seconds
+#|                   BOOT_TIMEOUT=180   limit for booting, in seconds
+#|   make compat     runs the tests, demos and bpftool on Debian's own kernels, and tries
+#|                   bpf_streams.h with old and new versions of libbpf and compilers: a
+#|                   table, also in build/compat/matrix.txt. Downloads from Debian's other
+#|                   suites to build/suites; takes an hour
+#|                   KERNELS='6.12 6.17'   only these; 'newest': the newest available
+#|                   KERNEL=file  only this vmlinuz
+#|                   CLANGS='14 19'   only these compilers
+#|   make series     writes mails for git am, with a cover letter, to build/series;
+#|                   applied to the base, they must make the tree of make tree
 #|   make series-check   the same, and checkpatch --strict must be silent about them
-#|   make bisect-check   builds each commit, and boots where scripts/bisect-tests.txt
-#|                   says so; takes an hour
-#|                   FIRST=5 LAST=9   only those
+#|   make bisect-check   builds each commit, and boots those that scripts/bisect-tests.txt
+#|                   lists; takes an hour
+#|                   FIRST=5 LAST=9   only these
 #|   make bases      tries the series on all releases of 6.12 in Debian's suites: a
 #|                   table, also in build/bases/table.txt
-#|                   BASE=path    only that tree or tarball
-#|   make deb        build/deb: Debian packages of a kernel for a real machine
-#|                   CONFIG=file  its configuration; else the running kernel's if that
-#|                   is a 6.12, else Debian's
-#|   make libbpf-dist   build/dist: libbpf as a source tarball of its own
+#|                   BASE=path    only this tree or tarball
+#|   make deb        builds Debian packages of a kernel for a real machine in build/deb
+#|                   CONFIG=file  its configuration; default: that of the running kernel
+#|                   if it is a 6.12, otherwise Debian's
+#|   make libbpf-dist   writes a separate source tarball of libbpf to build/dist
 #|   make install-tools   installs bpftool and libbpf
 #|                   DESTDIR= PREFIX=/usr/local   where
-#|   make dist       build/dist/bpf-streams-VERSION: series, libbpf, bpftool, docs and
-#|                   checksums
+#|   make dist       writes a release to build/dist/bpf-streams-VERSION: series, libbpf,
+#|                   bpftool, documentation and checksums
 #|   make check-dist tests the packages, libbpf's tarball, the installed tools and the
 #|                   release; part of make check
-#|   make check-hosts   both commands, demo and check, on fresh Debian systems, made by
+#|   make check-hosts   runs make demo and make check on fresh Debian systems, created by
 #|                   mmdebstrap: a table, also in build/hosts/table.txt; takes hours
-#|                   HOSTS='13 12'   only those; COMMANDS=demo: only that one
-#|   make docs       build/docs: Documentation/bpf as HTML, bpftool's man pages
-#|   make lint       checkpatch --strict, sparse, W=1, shellcheck, and the warnings
-#|                   of make docs
+#|                   HOSTS='13 12'   only these; COMMANDS=demo: only this command
+#|   make docs       builds Documentation/bpf as HTML, and bpftool's man pages, in
+#|                   build/docs
+#|   make lint       runs checkpatch --strict, sparse, W=1 and shellcheck, and checks for
+#|                   warnings of make docs
 #|   make clean      removes build/
 #|
-#| JOBS=n is the number of compilers that run at once. TEST_TIMEOUT=1800 is
-#| the limit for one test program, in seconds.
+#| JOBS=n is the number of compilers that run in parallel. TEST_TIMEOUT=1800 is the limit
+#| for one test program, in seconds.
 
 deps:
 	@scripts/deps.sh
@@ -191,7 +192,7 @@ bench-update:
 litmus: tree
 	@scripts/litmus.sh
 
-# Whatever has been built goes into the machine; only the kernel is needed
+# Needs only the kernel. Everything else that was built is available in the machine, too.
 vm:
 	@scripts/vm.sh
 
@@ -208,7 +209,7 @@ series-check: tree
 bisect-check:
 	@scripts/bisect-check.sh $${FIRST:-1} $${LAST:-9999}
 
-# Of the patches alone: no tree is composed
+# Does not need a composed tree
 bases:
 	@scripts/bases.sh
 
