@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Cuts what renders BPF's messages out of lib/vsprintf.c and kernel/bpf/helpers.c, as it
-# is. Of what is there for several word sizes the first is taken, that of 64 bits.
+# Extracts the unmodified code that renders BPF's messages from lib/vsprintf.c and
+# kernel/bpf/helpers.c. If there are several variants for different word sizes, the first
+# one, for 64 bits, is used.
 
 BEGIN {
 	n = split("^int skip_atoi\\(;^static const u16 decpair;^char \\*put_dec_trunc8\\(;" \
@@ -34,7 +35,7 @@ inside { print }
 END {
 	for (i = 1; i <= n; i++)
 		if (!(i in seen)) {
-			print "#error \"" starts[i] " is not in the base's files\""
+			print "#error \"" starts[i] " was not found in the base's files\""
 			exit 1
 		}
 }

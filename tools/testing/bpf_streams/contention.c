@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What writing costs while others write: to the same stream, or each to its own
+ * The cost of writing while other threads write to the same stream, or to their own
  *
- * Time is wall time, on whatever machine this is. In each round every thread writes
- * as many messages as all of them fit one stream; then they are read. The median of
- * the rounds counts.
+ * The wall time is measured. In each round all threads write the same number of messages,
+ * so that those of all threads fit one stream; then the messages are read. The result is
+ * the median of the rounds.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -22,9 +22,9 @@
  * struct writer - a thread on a simulated CPU of its own
  * @thread: the thread
  * @cpu: its CPU
- * @stream: where it writes
- * @start: when it began the round, in nanoseconds
- * @end: when it was done
+ * @stream: the stream it writes to
+ * @start: start of the round, in nanoseconds
+ * @end: end of the round
  */
 struct writer {
 	pthread_t thread;
@@ -145,7 +145,7 @@ int main(void)
 	int threads;
 
 	shim.no_poison = true;
-	printf("threads, each pinned to a CPU, its own if it can be; nanoseconds a message\n");
+	printf("nanoseconds per message; each thread is pinned to a CPU, its own if possible\n");
 	printf("%8s %18s %18s\n", "threads", "one stream", "a stream each");
 	for (threads = 1; threads <= MAX_THREADS; threads *= 2) {
 		shared = measure(threads, true);

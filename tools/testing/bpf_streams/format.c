@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The renderer of messages: what it must know, what it must leave alone, and that it
- * says what the base says.
+/*
+ * The renderer of messages: formats that it must support, formats that it must not
+ * support, and text that must be the same as the base's
  */
 #include <stdio.h>
 #include <linux/ctype.h>
@@ -38,7 +39,7 @@ static void all_conversions(void)
 				}
 }
 
-/* Otherwise the renderer would be useless, and no test would show it. */
+/* The comparisons alone would pass if the renderer supported nothing. */
 static void knows_the_common(void)
 {
 	static const char *const fmts[] = {
@@ -69,7 +70,7 @@ static void leaves_the_rest_alone(void)
 			printf("# format %u\n", i);
 }
 
-/* Each byte, at each place of a word */
+/* Each byte, at each position in a word */
 static void every_byte(void)
 {
 	char fmt[20], c;
@@ -103,7 +104,7 @@ static void every_length(void)
 		expect_eq(len < MAX_BPRINTF_BUF ? (int)len : -EOPNOTSUPP, got);
 		memcpy(fmt + len, "%d", 3);
 		got = compare_formats(fmt, &arg, 1);
-		/* If there is not room for any number, all are left to the base. */
+		/* Numbers are left to the base unless there is room for the longest one. */
 		expect(got == (int)len + 2 || (got == -EOPNOTSUPP && len + 20 >= MAX_BPRINTF_BUF));
 		memcpy(fmt + len, "%s", 3);
 		compare_formats(fmt, &arg, 1);
@@ -113,7 +114,7 @@ static void every_length(void)
 	}
 }
 
-/* Of all lengths, at all offsets in a word and a page, readable or not */
+/* Strings of all lengths, at all offsets in words and pages, readable or not */
 static void many_strings(void)
 {
 	unsigned int known = 0, rounds = env_number("ROUNDS", 200000);
@@ -127,7 +128,7 @@ static void many_strings(void)
 		known += compare_formats(fmts[shim_random(ARRAY_SIZE(fmts))], args, 2) >= 0;
 	}
 	expect(known);
-	printf("# %u were known\n", known);
+	printf("# %u strings were supported\n", known);
 }
 
 static void random_formats(void)
@@ -152,15 +153,15 @@ static void random_formats(void)
 		known += compare_formats(fmt, args, shim_random(MAX_BPRINTF_VARARGS + 1)) >= 0;
 	}
 	expect(known);
-	printf("# %u formats were known\n", known);
+	printf("# %u formats were supported\n", known);
 }
 
 static const struct test tests[] = {
-	{ "knows what most programs print with", knows_the_common },
-	{ "leaves the rest to the base", leaves_the_rest_alone },
+	{ "supports common formats", knows_the_common },
+	{ "leaves other formats to the base", leaves_the_rest_alone },
 	{ "renders each conversion as the base does", all_conversions },
-	{ "tells plain text byte by byte", every_byte },
-	{ "ends where a message must end", every_length },
+	{ "recognizes plain text", every_byte },
+	{ "limits the length of a message", every_length },
 	{ "copies strings as the base does", many_strings },
 	{ "renders random formats as the base does", random_formats },
 };

@@ -8,10 +8,11 @@
 /**
  * compare_formats - render a message both ways
  * @fmt: the format
- * @args: arguments; of a %s any number does, which stands for a string of its own
- * @nr_args: how many
+ * @args: arguments; for %s any number, as an address in simulated memory
+ * @nr_args: number of arguments
  *
- * What the renderer accepts must be what the base makes of it: a difference aborts.
+ * If the renderer supports the format, the texts must be equal. A difference aborts the
+ * program.
  *
  * Return: the text's length, or -EOPNOTSUPP if the renderer left it to the base.
  */

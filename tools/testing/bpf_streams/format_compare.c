@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Renders messages with kernel/bpf/stream_format.c and with the base's own code, which
- * the Makefile cuts out of its files, and compares
+ * Render messages with kernel/bpf/stream_format.c and with the base's own code, which the
+ * Makefile extracts from its files, and compare the texts
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -36,7 +36,7 @@ static struct bpf_bprintf_buffers base_bufs __aligned(8);
 	__rem;							\
 })
 #define _tolower(c)		((c) | 0x20)
-/* Its arguments were copied by the kernel. */
+/* bpf_bprintf_prepare() has copied the string, so the pointer is valid. */
 #define string(pos, end, s, spec) string_nocheck(pos, end, s, spec)
 
 int bpf_try_get_buffers(struct bpf_bprintf_buffers **bufs)
@@ -63,13 +63,13 @@ static char *strnchr(const char *s, size_t count, int c)
 /* Not reached: the renderer leaves pointers to the base. */
 static char *pointer(const char *fmt, char *buf, char *end, void *ptr, ...)
 {
-	shim_bug("an address is rendered", __FILE__, __LINE__);
+	shim_bug("unexpected call of pointer()", __FILE__, __LINE__);
 	return buf;
 }
 
 static long copy_from_kernel_nofault(void *to, const void *from, size_t len)
 {
-	shim_bug("an address is looked up", __FILE__, __LINE__);
+	shim_bug("unexpected call of copy_from_kernel_nofault()", __FILE__, __LINE__);
 	return -EFAULT;
 }
 
@@ -80,7 +80,7 @@ static long copy_from_kernel_nofault(void *to, const void *from, size_t len)
 #endif
 #include "base_format.c"
 
-/* --- memory that arguments point to: each address has a byte or is unmapped --- */
+/* --- memory that arguments point to: each address has a byte, or is unmapped --- */
 
 static u64 hash(u64 n)
 {
@@ -93,7 +93,7 @@ static bool page_is_there(u64 address)
 	return hash(address / PAGE_SIZE) % 8;
 }
 
-/* Strings are short in most pages, and very long in some. */
+/* Strings are short in half of the pages, and very long in the others. */
 static char byte_at(u64 address)
 {
 	static const char some[] = "ab %s\n\t\x7f\x80\xff\x01%%z09-";
@@ -142,7 +142,7 @@ int bpf_trace_copy_string(char *buf, void *unsafe_ptr, char fmt_ptype, size_t bu
 	return bufsz;
 }
 
-/* --- both --- */
+/* --- comparison --- */
 
 static int render_base(char **text, const char *fmt, const u64 *args, u32 nr_args)
 {
@@ -162,7 +162,7 @@ static int render_base(char **text, const char *fmt, const u64 *args, u32 nr_arg
 	return bstr_printf(data.buf, MAX_BPRINTF_BUF, fmt, data.bin_args);
 }
 
-/* Its last byte is at the end of a page before an unmapped one. */
+/* Copy the format to the end of a page that is followed by an unmapped one. */
 static const char *at_the_brink(const char *fmt)
 {
 	static char *pages;

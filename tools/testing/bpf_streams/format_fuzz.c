@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Formats and arguments from the fuzzer: what the renderer makes of them must be what
- * the base does.
- */
+/* Formats and arguments from the fuzzer: the renderer's text must be that of the base. */
 #include "format.h"
 #include "shim.h"
 

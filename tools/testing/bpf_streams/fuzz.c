@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sequences of calls, made from the fuzzer's bytes, compared with the model
+ * Sequences of calls, generated from the fuzzer's input and compared with the model
  *
- * A call is a byte that says which, with flags, and the bytes of its arguments. What
- * it returns, the text that is read, the counters and the pages in use are compared
- * after each. A difference aborts, and so does what the shims find.
+ * A byte of the input selects a call and its flags, and the bytes of its arguments follow.
+ * After each call, its result, the text that was read, the counters and the number of
+ * pages are compared. A difference aborts the program, as do errors that the shims detect.
  */
 #include "model.h"
 
@@ -23,12 +23,12 @@ enum call {
 	NR_CALLS,
 };
 
-/* Flags of the byte that selects the call */
+/* Flags in the byte that selects the call */
 #define REFUSE	0x80	/* no page is available */
 #define NMI	0x40	/* an NMI writes while a page is allocated */
 #define CPU	0x30	/* the CPU, of 4 */
 
-/* Flag of the length of a text: it ends in a newline */
+/* Flag in the length of a text: the text ends in a newline */
 #define LINE	0x8000
 
 struct input {
@@ -59,7 +59,7 @@ static unsigned int next_word(struct input *in)
 	return low | next_byte(in) << 8;
 }
 
-/* Size of a buffer: mostly for some messages, sometimes for all */
+/* Size of a buffer: usually for a few messages, sometimes for all */
 static unsigned int next_size(struct input *in)
 {
 	unsigned int size = next_word(in);
@@ -84,7 +84,10 @@ static void on_nmi(void)
 	nmi_len = 0;
 }
 
-/* The model was called before: either both get an NMI or none. */
+/*
+ * Prepare an NMI for the next call. The model is called first, so its NMI has run before
+ * on_nmi(). Either both or none must run, see end_nmi().
+ */
 static void expect_nmi(struct input *in, bool wanted)
 {
 	nmi_len = wanted ? next_byte(in) : 0;
@@ -151,8 +154,8 @@ static void fault_in(char *buf, unsigned long size)
 }
 
 /*
- * Reads up to @size bytes, of which @room can be written, and compares. The others can
- * be faulted in if @room is odd.
+ * Read up to @size bytes and compare. Only the first @room bytes of the buffer are
+ * writable; the others can be faulted in if @room is odd and the reader is not killed.
  */
 static void read_and_compare(unsigned int size, unsigned int room, bool killed)
 {

@@ -69,7 +69,7 @@ static int page_new(struct model *m, int cpu)
 static int rec_new(struct model *m, struct model_rec *rec, const char *text,
 		   unsigned int len)
 {
-	/* A pointer, the length, the text, rounded up to a multiple of a pointer */
+	/* A pointer, the length and the text, rounded up to the size of a pointer */
 	unsigned int size = (8 + 2 + len + 7) / 8 * 8;
 	int err, cpu = current->cpu;
 

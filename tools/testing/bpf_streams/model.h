@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a stream is to do, said in the simplest way: a queue of bytes, and pages that
- * are counted. One thread, an NMI only where a page is allocated.
+ * A simple model of a stream: a queue of messages, and pages that are counted. There is
+ * one thread, and NMIs occur only when a page is allocated.
  */
 #ifndef _MODEL_H
 #define _MODEL_H
@@ -13,9 +13,11 @@
 
 /**
  * struct model_rec - a message
- * @text: its text, of which @len bytes from @at are unread
- * @page: where its record would be
- * @begins_line: a newline comes before it unless one does
+ * @text: its text
+ * @at: number of bytes of it that were read
+ * @len: its length
+ * @page: index of the page of its record
+ * @begins_line: a newline is inserted before it unless it begins a line
  */
 struct model_rec {
 	char text[MAX_BPRINTF_BUF];
@@ -27,9 +29,9 @@ struct model_rec {
 
 /**
  * struct model_page - a page
- * @records: how many are in there
- * @in_use: a CPU allocates from it
- * @charged: it counts
+ * @records: number of records in it
+ * @in_use: it is the current page of a CPU
+ * @charged: it is counted in model.pages
  */
 struct model_page {
 	unsigned int records;
@@ -39,16 +41,26 @@ struct model_page {
 
 /**
  * struct model - a stream
- * @queue: messages; @first of them is the oldest, and @nr there are
- * @unread: text in there
- * @mid_line: what was read last is not a newline
- * @page: pages, of which @pages are charged
- * @cpu_page: page that a CPU allocates from, if it has @cpu_room there
- * @staged: a group of @nr_staged, with @staged_bytes in all its @staged_msgs
- * @err: why that group failed
- * @refuse: there is no page to be had
- * @nmi_text: what an NMI writes where the next page is allocated, if it has @nmi_len
- * @nmi_ret: what that returned
+ * @first: index of the oldest message in @queue
+ * @nr: number of messages in @queue
+ * @unread: length of their unread text
+ * @mid_line: the last character that was read is not a newline
+ * @page: the pages
+ * @pages: number of pages that are charged
+ * @cpu_page: index of each CPU's current page
+ * @cpu_room: number of free bytes in that page
+ * @cpu_has_page: the CPU has a current page
+ * @nr_staged: number of messages in @staged
+ * @staged_bytes: text of all messages of the group, staged or lost
+ * @staged_msgs: number of all messages of the group, staged or lost
+ * @err: first error of the group, or 0
+ * @stats: counters
+ * @refuse: no page is available
+ * @nmi_text: text that an NMI writes when the next page is allocated
+ * @nmi_len: its length; 0: there is no NMI
+ * @nmi_ret: result of that write
+ * @staged: messages of the group
+ * @queue: messages that were written
  */
 struct model {
 	unsigned int first;
@@ -84,10 +96,10 @@ int model_write(struct model *m, const char *text, unsigned int len);
 int model_stage(struct model *m, const char *text, unsigned int len);
 int model_commit(struct model *m);
 
-/* Drop the CPUs' pages, if they are empty. */
+/* Drop the current pages of all CPUs. */
 void model_drop_cursors(struct model *m);
 
-/* Read up to @len bytes, about a page if @killed meanwhile. Return: their number. */
+/* Read up to @len bytes; about a page if @killed during that. Return: their number. */
 unsigned int model_read(struct model *m, char *buf, unsigned int len, bool killed);
 
 #endif /* _MODEL_H */

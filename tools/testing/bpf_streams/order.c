@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory barriers that the stress test hardly ever needs
+ * Memory barriers that the stress test rarely exercises
  *
- * Of two threads one is done with a page, then the other frees it, and nothing else
- * puts them in order: they take turns with relaxed atomics, which ThreadSanitizer
- * does not take for more than they are.
+ * A thread makes its last access to a page, then another thread frees it. Only the tested
+ * barriers order these accesses: the threads take turns with relaxed atomics, which
+ * ThreadSanitizer does not consider as ordering.
  */
 #include <sched.h>
 #include "test.h"
@@ -24,7 +24,7 @@ static void give_turn(bool reader)
 	__atomic_store_n(&turn_of_reader, reader, __ATOMIC_RELAXED);
 }
 
-/* A page with a record of a group and one of the log, without a cursor */
+/* Make a page with a record of a group and one in the log, and without a cursor. */
 static void share_page(void)
 {
 	static const char text[1000];
@@ -36,7 +36,7 @@ static void share_page(void)
 		write_text(stream, text, sizeof(text));
 }
 
-/* A lost group is freed by its writer. */
+/* The writer of a group frees it if it is lost. */
 static void lose_group(void)
 {
 	group.err = -ENOMEM;

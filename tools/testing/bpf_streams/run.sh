@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# run.sh DIR KDIR: runs the programs in DIR for a bounded time, as one TAP stream, and
-# the litmus tests by the memory model of the kernel tree KDIR. Names of test points
-# start with the program's. SEED= repeats the random choices.
+# run.sh DIR KDIR: runs the programs in DIR for a limited time, and the litmus tests with
+# the memory model of the kernel tree KDIR. Prints TAP; names of test points begin with
+# the name of the program. SEED= repeats the random choices.
 
 dir=$1
 kdir=$2
@@ -19,7 +19,8 @@ point() {
 	[[ $1 == ok ]] || failed=$((failed + 1))
 }
 
-# tap NAME COMMAND...: the command's points, and one more if it ends badly
+# tap NAME COMMAND...: prints the command's test points, and one more if it fails without
+# a failed one
 tap() {
 	local name=$1 before=$failed line
 
@@ -56,7 +57,8 @@ run() {
 	tap "$name" env "$@" "$dir/$name"
 }
 
-# fuzz NAME WHAT ARGS...: a fuzzer has no test points, and says much.
+# fuzz NAME WHAT ARGS...: runs a fuzzer as one test point, and prints its output only if
+# it fails
 fuzz() {
 	local name=$1 what=$2 log=$dir/build/$1.log
 
@@ -76,7 +78,7 @@ run unit-plain
 run unit-asan
 run unit-tsan
 run step-plain
-run step-asan STRIDE=13	# each step takes longer, and there are more
+run step-asan STRIDE=13	# more steps than step-plain, and slower ones
 run stress-plain
 run stress-asan
 run stress-tsan MESSAGES=1500
@@ -84,8 +86,8 @@ run order-tsan
 run format-plain
 run format-asan
 run format-tags
-fuzz fuzzer "the stream does as the model" -runs=40000 -max_len=256 -len_control=0
-fuzz format-fuzzer "the renderer does as the base" -runs=300000 -max_len=256 -len_control=0
+fuzz fuzzer "the stream behaves like the model" -runs=40000 -max_len=256 -len_control=0
+fuzz format-fuzzer "the renderer prints the same as the base" -runs=300000 -max_len=256 -len_control=0
 tap litmus bash "$(dirname "$0")/litmus/run.sh" "$kdir"
 echo "1..$points"
 ((failed == 0))

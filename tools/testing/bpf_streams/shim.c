@@ -12,7 +12,7 @@
 #endif
 #endif
 
-/* The memory must not be accessed until it is allocated. */
+/* Memory must not be accessed unless it is allocated. */
 #ifdef HAVE_ASAN
 #include <sanitizer/asan_interface.h>
 
@@ -66,8 +66,8 @@ u32 shim_random(u32 limit)
 /* CPUs and interrupts */
 
 /*
- * The count tells a signal handler whether the thread holds its CPU, so it is not 0
- * only while that is certain.
+ * Signal handlers use the count to test if the thread holds its CPU, so it is non-zero
+ * only while the CPU's lock is held.
  */
 void preempt_disable(void)
 {
@@ -195,7 +195,7 @@ void kfree(void *ptr)
 	free(ptr);
 }
 
-/* The memory at the pointer itself belongs to no CPU, see per_cpu_ptr(). */
+/* The memory that the pointer itself refers to belongs to no CPU, see per_cpu_ptr(). */
 void *shim_percpu_alloc(size_t size, gfp_t gfp)
 {
 	char *ptr;
@@ -218,10 +218,9 @@ void free_percpu(void *ptr)
 /*
  * Pages
  *
- * The pool is searched from where the last search ended, so that a page is not used
- * again soon. Freeing writes to all of the page: ThreadSanitizer reports whoever uses
- * it without being ordered before, and who writes to it later is seen when it is
- * allocated again.
+ * A search for a free page starts where the last one ended, so that pages are not reused
+ * soon. A page is overwritten when it is freed: ThreadSanitizer reports accesses that are
+ * not ordered before this, and later writes are detected when the page is allocated again.
  */
 #define POOL_PAGES 512
 #define POISON 0x6b

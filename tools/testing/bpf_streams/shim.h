@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before anything else in every file, the kernel's included: what the
- * kernel's many headers say is in the few of linux/, and the Makefile makes empty
- * ones of the other names. Below is what the tests need to steer the shims.
+ * Included first in every file, also in those of the kernel. The headers in linux/ stand
+ * in for the kernel's, and the Makefile creates empty files for the names of the others.
+ * With what is declared below, the tests control the shims.
  */
 #ifndef _SHIM_H
 #define _SHIM_H
@@ -23,12 +23,12 @@
  * struct shim - the state of the simulated kernel
  * @pages: pages in use
  * @objects: small allocations in use
- * @page_calls: how often a page was asked for
- * @fail_pages: every so many-th page is refused, 1: all, 0: none
- * @fail_pages_odds: of so many pages one, at random, is refused; 0: none
- * @fail_object: so many small allocations from now one is refused, 0: none
- * @no_poison: do not fill free pages, nor look at the filling
- * @page_hook: called where a page is allocated, as an NMI might
+ * @page_calls: number of requests for a page
+ * @fail_pages: n: refuse every nth page; 1: all; 0: none
+ * @fail_pages_odds: n: refuse one in n pages, at random; 0: none
+ * @fail_object: n: refuse the nth small allocation from now on; 0: none
+ * @no_poison: neither poison free pages nor check their poison
+ * @page_hook: called when a page is requested, like an NMI at this time
  */
 struct shim {
 	int pages;

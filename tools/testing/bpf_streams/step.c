@@ -2,10 +2,10 @@
 /*
  * An NMI between any two instructions
  *
- * The processor's single-stepping traps after each instruction of a call. At the
- * first trap of the first run, the second of the second run and so on, until a run
- * ends before that, the trap's signal handler does what an NMI might do to the same
- * stream on the same CPU, or a reader on another.
+ * A call is single-stepped, so it traps after each instruction. In the first run, the
+ * signal handler of the first trap acts on the stream like an NMI on the same CPU, or like
+ * a reader on another; in the second run that of the second trap, and so on, until a run
+ * ends before its trap. With STRIDE=n only every nth trap is tested.
  */
 #include <signal.h>
 #include <ucontext.h>
@@ -16,7 +16,7 @@
 static struct bpf_stream *stream;
 static unsigned long stride;
 
-/* Number of traps, and the trap at which the NMI comes */
+/* Number of traps so far, the trap at which the NMI runs, and the NMI */
 static struct {
 	unsigned long now;
 	unsigned long at;
@@ -56,12 +56,12 @@ static bool can_step(void)
 #ifdef __x86_64__
 	return true;
 #else
-	test_skip("only x86-64 is stepped through");
+	test_skip("single-stepping is implemented for x86-64 only");
 	return false;
 #endif
 }
 
-/* Call @run with 1, 2 and so on until it returns that the call ends before that. */
+/* Call @run with 1, 1 + stride and so on until it returns that the call ended before. */
 static void at_each_step(bool (*run)(unsigned long at), void (*nmi)(void))
 {
 	struct sigaction action = {
@@ -128,7 +128,7 @@ static void nmi_stage(void)
 	nmi_ret = bpf_stream_stage_commit(&ss);
 }
 
-/* More than a page, so that the cursor moves to another page in any case */
+/* Write so much that the cursor always moves to another page. */
 static void nmi_page(void)
 {
 	struct bpf_stream_group ss = { .stream = stream };
@@ -149,13 +149,13 @@ static void nmi_no_memory(void)
 }
 
 /**
- * struct scenario - who interrupts whom, and when
- * @thread: what is stepped through
- * @nmi: what interrupts it
- * @thread_len: text that the thread writes
- * @nmi_len: text that the NMI writes
- * @room: bytes left in the page of the cursor, negative: there is no page
- * @nmi_ret: what the NMI is to get
+ * struct scenario - a call and the NMI that interrupts it
+ * @thread: the call that is stepped through
+ * @nmi: the call that interrupts it
+ * @thread_len: length of the text that the thread writes
+ * @nmi_len: length of the text that the NMI writes
+ * @room: number of bytes left in the cursor's page; negative: there is no page
+ * @nmi_ret: expected result of the NMI
  */
 struct scenario {
 	void (*thread)(void);
@@ -169,8 +169,8 @@ struct scenario {
 static const struct scenario *scenario;
 
 /*
- * Leaves @room bytes in the page of the cursor, or no page if it is negative.
- * Return: how much text is in the stream now.
+ * Leave @room bytes in the cursor's page, or no page if @room is negative.
+ * Return: length of the text in the stream.
  */
 static unsigned int prepare(int room)
 {
@@ -181,7 +181,7 @@ static unsigned int prepare(int room)
 	if (room < 0)
 		return 0;
 
-	/* In halves, so that the rest is not smaller than a record */
+	/* Write halves, so that the rest is not smaller than a record. */
 	while (todo) {
 		size = todo > 1000 ? ALIGN(todo / 2, 8) : todo;
 		size = min(size, 1000U);
@@ -194,7 +194,7 @@ static unsigned int prepare(int room)
 	return sum;
 }
 
-/* The texts of both, in either order; that of the NMI only if it was accepted */
+/* Expect the texts of both in either order, that of the NMI only if it was accepted. */
 static void check_text(const char *buf, int len)
 {
 	bool thread_first = !memcmp(buf, text_of_thread, thread_len);
@@ -227,7 +227,7 @@ static void check_result(unsigned int before)
 		  nmi_ret ? nmi_len : 0);
 }
 
-/* One run. Return: true if there were @at traps. */
+/* Run the scenario once. Return: true if there were @at traps. */
 static bool run_to(unsigned long at)
 {
 	const struct scenario *s = scenario;
@@ -246,7 +246,7 @@ static bool run_to(unsigned long at)
 	return step.now >= step.at;
 }
 
-/* Each text is a line, so that no newline is inserted before groups. */
+/* Each text ends in a newline, so that none is inserted before groups. */
 static void set_texts(unsigned int of_thread, unsigned int of_nmi)
 {
 	thread_len = of_thread;
@@ -291,7 +291,7 @@ SCENARIO(group_of_pages, .thread = do_stage, .nmi = nmi_page, .thread_len = 1000
 SCENARIO(nmi_fails, .thread = do_write, .nmi = nmi_no_memory, .thread_len = 38,
 	 .nmi_len = 4000, .room = 496, .nmi_ret = -ENOMEM)
 
-/* A reader is interrupted by a writer of its own CPU. */
+/* A reader is interrupted by a writer on its own CPU. */
 
 static char read_buf[256];
 static int first_read;
@@ -463,14 +463,14 @@ static const struct test tests[] = {
 	{ "there is room for both", within_page },
 	{ "there is room for one", one_fits },
 	{ "there is room for none", none_fits },
-	{ "there is room for the NMI's only", smaller_fits },
+	{ "there is room only for the NMI's message", smaller_fits },
 	{ "the NMI moves on to another page", page_by_nmi },
 	{ "a group interrupts a group", group_in_group },
 	{ "the NMI moves on while a group is staged", group_of_pages },
 	{ "the NMI has no memory", nmi_fails },
 	{ "the reader is interrupted", reader },
-	{ "a reader comes while a group is written", read_in_group },
-	{ "idle pages are taken while messages are written", cursors_dropped },
+	{ "a reader reads while a group is written", read_in_group },
+	{ "idle pages are dropped while messages are written", cursors_dropped },
 	{ "a reader goes to sleep while a message is written", sleeper },
 };
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writers, their NMIs and readers, all at once
+ * Concurrent writers, NMIs and readers
  *
- * More writers than CPUs write messages and groups. Signals, which stand for NMIs,
- * make them write others in between, where a CPU is held. Each message tells who
- * wrote it and which of the writer's it is; a message that was refused gives its
- * number to the next. Readers put what they read on a tape, with the stream's lock
- * held. In the end the tape is to have all that was accepted, in order, once.
+ * Writers, more than there are CPUs, write messages and groups. They are interrupted by
+ * signals, which simulate NMIs and write, too, if the thread holds a CPU. Each message
+ * contains its source and a number; the number of a refused message is used again for the
+ * next. Readers record their text on a tape, with the stream's lock held. In the end the
+ * tape must contain each accepted message once, and those of each source in order.
  */
 #include <sched.h>
 #include <signal.h>
@@ -25,12 +25,12 @@
 
 /**
  * struct header - the start of each message
- * @magic: tells that it is one
- * @source: who wrote it
- * @index: which message of its group it is
- * @of: how many messages the group has, 1 for a message alone
- * @len: length of the message with this header
- * @number: the source's number for it
+ * @magic: identifies a header
+ * @source: ID of the source that wrote it
+ * @index: position of the message in its group
+ * @of: number of messages in the group; 1 for a single message
+ * @len: length of the message, including this header
+ * @number: sequence number of the message within its source
  */
 struct header {
 	u8 magic;
@@ -42,12 +42,12 @@ struct header {
 };
 
 /**
- * struct source - a writer or the NMI on top of it, and what it saw
- * @id: its number
- * @msgs: messages that were accepted
- * @bytes: text in those
- * @dropped_msgs: messages that were refused
- * @dropped_bytes: text in those
+ * struct source - a writer, or the NMIs that interrupt it, and its counters
+ * @id: its ID
+ * @msgs: number of accepted messages
+ * @bytes: length of their text
+ * @dropped_msgs: number of refused messages
+ * @dropped_bytes: length of their text
  */
 struct source {
 	unsigned int id;
@@ -60,11 +60,11 @@ struct source {
 /**
  * struct writer - a thread that writes
  * @thread: the thread
- * @task: what it writes itself
- * @nmi: what the NMIs write that interrupt it
- * @nmis: how many there were while it held a CPU
- * @signals_left: that come before it is armed again
- * @timer: sends the next one
+ * @task: messages of the thread itself
+ * @nmi: messages of the NMIs that interrupt it
+ * @nmis: number of NMIs that arrived while it held a CPU
+ * @signals_left: number of signals to come until allow_nmis() arms the timer again
+ * @timer: sends the next signal
  */
 struct writer {
 	pthread_t thread;
@@ -78,8 +78,8 @@ struct writer {
 /**
  * struct reader - a thread that reads
  * @thread: the thread
- * @hash: of what was copied to its buffers
- * @hash_of_buf: of what it found in them
+ * @hash: hash of the text that was recorded while it was copied to the buffers
+ * @hash_of_buf: hash of the text that is in the buffers
  */
 struct reader {
 	pthread_t thread;
@@ -88,12 +88,12 @@ struct reader {
 };
 
 /**
- * struct mode - what a round is like
- * @page_odds: one of so many pages is refused, 0: none
- * @max_read: largest buffer of a reader
- * @max_len: longest message
- * @polite: writers wait while there is much to read
- * @drops: whether messages are to be refused
+ * struct mode - parameters of a round
+ * @page_odds: n: one in n pages is refused; 0: none
+ * @max_read: size of the largest buffer of a reader
+ * @max_len: all messages are shorter
+ * @polite: writers wait while the stream is more than half full
+ * @drops: whether messages must not, must or may be refused
  */
 struct mode {
 	unsigned int page_odds;
@@ -113,7 +113,7 @@ static u64 seed;
 static __thread struct writer *this_writer;
 static __thread struct reader *this_reader;
 
-/* Protected by the stream's lock, so that ThreadSanitizer checks that */
+/* Protected by the stream's lock, so that ThreadSanitizer tests the lock, too */
 static struct {
 	char *text;
 	size_t len;
@@ -232,9 +232,9 @@ static void on_nmi(int sig)
 }
 
 /*
- * A few signals, the next a while after the one before has ended, and no more until the
- * thread has got on: where timers are slow, it would do nothing else. With the CPU held,
- * for those not to be wasted that come at once.
+ * Allow a few signals, each some time after the previous one was handled, and no more
+ * until the thread has made progress: with slow timers it would only handle signals. The
+ * caller holds the CPU, so that signals that arrive immediately are not wasted.
  */
 static void allow_nmis(struct writer *w)
 {
@@ -261,7 +261,7 @@ static void print_batch(struct source *src)
 		print_something(src);
 }
 
-/* Signals arrive at an arbitrary place in the thread. */
+/* Signals arrive at any point of the thread. */
 static void make_timer(struct writer *w)
 {
 	struct sigevent event = {
@@ -287,7 +287,7 @@ static void *write_all(void *arg)
 	current->random = seed ^ (u64)w->task.id << 32;
 	this_writer = w;
 	make_timer(w);
-	/* Until enough NMIs have hit a held CPU */
+	/* Continue until enough NMIs have arrived while the thread held a CPU. */
 	for (i = 0; i < messages || READ_ONCE(w->nmis) < 20; i++) {
 		wait_for_room();
 		print_batch(&w->task);
@@ -412,7 +412,7 @@ static void check_tape(struct check *c)
 			return;
 		if (!check_message(c, tape.text + at + sizeof(h), &h))
 			return;
-		/* A group begins a line. */
+		/* A group must begin a line. */
 		if (!expect(h.of == 1 || h.index || !at || tape.text[at - 1] == '\n'))
 			return;
 		c->last = h;
@@ -540,7 +540,7 @@ static void many_pages(void)
 }
 
 static const struct test tests[] = {
-	{ "all is written", plenty },
+	{ "no message is refused", plenty },
 	{ "pages are refused", little_memory },
 	{ "the stream is full", slow_readers },
 	{ "messages are short", many_pages },

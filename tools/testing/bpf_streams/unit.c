@@ -64,7 +64,7 @@ static void test_empty(void)
 	put_last(stream);
 }
 
-/* For each buffer size the text that was written is read. */
+/* The text is read correctly with each buffer size. */
 static void test_partial(void)
 {
 	static const char text[] = "a bc def ghij klmno";
@@ -170,7 +170,7 @@ static void test_no_memory(void)
 	put_last(stream);
 }
 
-/* Repeatedly, as failures must not consume anything */
+/* Failures are repeated, so that anything that they leak adds up. */
 static void test_failures_leave_nothing(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -217,7 +217,7 @@ static void test_page_limit(void)
 	put_last(stream);
 }
 
-/* Pages are freed with their last record, except for that of the cursor. */
+/* A page is freed with its last record, unless it is the cursor's current page. */
 static void test_pages_held(void)
 {
 	unsigned int size = bpf_stream_rec_size(500), i, left;
@@ -408,7 +408,7 @@ static void test_group_no_room(void)
 	expect_eq(stage_str(&ss, "one"), 0);
 	expect_eq(stage_str(&ss, "two"), -ENOSPC);
 	expect_eq(bpf_stream_stage_commit(&ss), -ENOSPC);
-	/* And the newline before the group */
+	/* One byte more, as a newline is inserted before the group */
 	expect_eq(drain(stream, 1024), CAPACITY - 5 + 1);
 	expect_eq(shim.pages, 1);
 	put_last(stream);
@@ -570,7 +570,7 @@ static void test_signals(void)
 	write_str(stream, "two");
 	expect_eq(bpf_stream_read(stream, buf, 4), 4);
 
-	/* A signal only makes a read fail that waits for another reader. */
+	/* A signal makes a read fail only if it has to wait for another reader. */
 	current->signal = true;
 	expect_eq(mutex_lock_interruptible(&stream->lock), 0);
 	expect_eq(bpf_stream_read(stream, buf + 4, 8), -ERESTARTSYS);
@@ -630,7 +630,7 @@ static void test_wakeups(void)
 	put_last(stream);
 }
 
-/* Text may be anywhere when the stream is freed. */
+/* A stream is freed with text in the backlog and in the log, from several CPUs. */
 static void test_put(void)
 {
 	struct bpf_stream *stream = new_stream();
@@ -747,7 +747,7 @@ static void test_ids(void)
 	put_last(streams.stream[1]);
 }
 
-/* An NMI while a page is allocated, which needs a page, too, and another one in there */
+/* NMIs that interrupt the allocation of a page, and need a page themselves */
 
 static struct bpf_stream *nmi_stream;
 static unsigned int nmi_depth, nmi_levels;
@@ -807,36 +807,36 @@ static void test_nmi_takes_the_rest(void)
 
 static const struct test tests[] = {
 	{ "messages are read in order", test_order },
-	{ "nothing is written and read as nothing", test_empty },
+	{ "empty messages, and reads without text", test_empty },
 	{ "a small buffer gets a part of a message", test_partial },
 	{ "the buffer is filled from backlog and log", test_refill },
 	{ "messages of each length", test_lengths },
-	{ "the capacity is what is unread, exactly", test_capacity },
-	{ "without memory a message takes nothing", test_no_memory },
-	{ "what fails uses up nothing", test_failures_leave_nothing },
+	{ "the capacity is the exact limit of unread text", test_capacity },
+	{ "a message is refused without memory", test_no_memory },
+	{ "failures do not leak", test_failures_leave_nothing },
 	{ "pages are limited", test_page_limit },
 	{ "pages are held while they have records", test_pages_held },
 	{ "a drained stream holds a page for each CPU", test_cpus },
 	{ "a group stays together", test_group },
 	{ "a group begins a line", test_group_begins_line },
 	{ "a fault where a group begins a line", test_group_begins_line_fault },
-	{ "a group of nothing", test_group_of_nothing },
-	{ "without memory a group is lost as a whole", test_group_no_memory },
-	{ "without room a group is lost as a whole", test_group_no_room },
+	{ "an empty group", test_group_of_nothing },
+	{ "a group without memory is lost as a whole", test_group_no_memory },
+	{ "a group without room is lost as a whole", test_group_no_room },
 	{ "a group that never fits takes little memory", test_group_too_big },
 	{ "a fault consumes nothing", test_fault },
-	{ "faulting in waits without the lock", test_fault_in },
+	{ "pages are faulted in without the lock", test_fault_in },
 	{ "a length may reach beyond user space", test_end_of_user_space },
 	{ "signals and readers", test_signals },
-	{ "readers are woken when it is due", test_wakeups },
-	{ "a stream goes with all that is in it", test_put },
-	{ "there is no memory for a stream", test_no_stream },
-	{ "a stream that nobody writes to", test_silent_stream },
-	{ "idle pages are given back", test_cursors_drop },
-	{ "what is charged can be read", test_charge_comes_last },
+	{ "readers are woken when necessary", test_wakeups },
+	{ "unread text is freed with the stream", test_put },
+	{ "no memory for a stream", test_no_stream },
+	{ "a stream that cannot be written to", test_silent_stream },
+	{ "idle pages are freed", test_cursors_drop },
+	{ "text is charged after its record was allocated", test_charge_comes_last },
 	{ "stream IDs", test_ids },
 	{ "NMIs that need a page while one is allocated", test_nmi },
-	{ "an NMI takes the room that is left", test_nmi_takes_the_rest },
+	{ "an NMI fills the stream during a write", test_nmi_takes_the_rest },
 };
 
 int main(void)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's atomics as the compiler's, no stronger than the kernel promises, so
- * that ThreadSanitizer sees which of them order what: those that return nothing and
- * those called relaxed order nothing, the others are fully ordered, a compare and
- * exchange only when it succeeds.
+ * The kernel's atomics, implemented by the compiler's with the ordering that the kernel
+ * guarantees, so that ThreadSanitizer detects missing barriers: operations without a
+ * return value and relaxed ones are unordered, the others are fully ordered, and a
+ * failed compare and exchange is unordered.
  *
- * refcount_t and local_t are here too. A local_t is atomic against interrupts of its
- * CPU only; that it is used on its CPU is checked instead.
+ * Also refcount_t and local_t. Addition to a local_t is atomic only with regard to
+ * interrupts of its CPU, so local_add() checks that the caller holds a CPU.
  */
 #ifndef _SHIM_LINUX_ATOMIC_H
 #define _SHIM_LINUX_ATOMIC_H
@@ -19,9 +19,7 @@
 	__atomic_compare_exchange_n(ptr, old, val, false,		\
 				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 
-/* Orders everything before. */
 #define smp_store_release(ptr, val) __atomic_store_n(ptr, val, __ATOMIC_RELEASE)
-/* Orders everything after. */
 #define smp_load_acquire(ptr)	__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
 
 static inline int atomic_read(const atomic_t *v)
@@ -83,7 +81,7 @@ static inline void refcount_inc(refcount_t *r)
 	atomic_inc(&r->refs);
 }
 
-/* As in the kernel, a release, and an acquire if it returns true */
+/* Fully ordered; the kernel guarantees a release, and an acquire if it returns true. */
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
 	return atomic_sub_and_test(1, &r->refs);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel's headers and files need of compiler.h and kernel.h. READ_ONCE()
- * is an atomic load and not a volatile one, as ThreadSanitizer knows only those.
+ * Definitions from compiler.h, kernel.h and similar headers that the kernel's files need.
+ * READ_ONCE() is an atomic load and not a volatile one, as ThreadSanitizer supports only
+ * atomics.
  */
 #ifndef _SHIM_LINUX_COMPILER_H
 #define _SHIM_LINUX_COMPILER_H
@@ -105,7 +106,7 @@ unsigned long read_word_nocheck(const void *p)
 
 void shim_bug(const char *what, const char *file, int line);
 
-/* Warnings of the kernel are bugs here. */
+/* The kernel's warnings are fatal here, too. */
 #define die_if(cond)							\
 ({									\
 	if (unlikely(cond))						\
@@ -113,8 +114,8 @@ void shim_bug(const char *what, const char *file, int line);
 })
 
 /*
- * Where the processor checks tags, as arm64 does with KASAN_HW_TAGS, each granule of 16
- * bytes has one: what is read must be in that of the first byte.
+ * Simulated memory tags, as with KASAN_HW_TAGS on arm64: each granule of 16 bytes has a
+ * tag, so words must be in the granule in which the last read_word_at_a_time() began.
  */
 #ifdef SHIM_HW_TAGS
 #define kasan_hw_tags_enabled() true
@@ -150,7 +151,7 @@ static inline unsigned long read_once_nocheck(const void *p)
 
 #define READ_ONCE_NOCHECK(x)	read_once_nocheck(&(x))
 
-/* As with KASAN, the first byte must be in the object. */
+/* As with KASAN, the first byte must belong to an object. */
 static inline unsigned long read_word_at_a_time(const void *p)
 {
 	(void)*(const volatile char *)p;

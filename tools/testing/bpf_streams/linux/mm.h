@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory: small allocations and the user's buffer. All are counted, and all can be made
- * to fail. So are pages, which stand for stream_memory.c; they come from a pool that a
- * signal handler may use too.
+ * Small allocations, pages and the user's buffer. Allocations are counted, and all of
+ * these can be made to fail. Pages, which come from stream_memory.c in the kernel, are
+ * taken from a pool that signal handlers can use, too.
  */
 #ifndef _SHIM_LINUX_MM_H
 #define _SHIM_LINUX_MM_H
 
 #include <linux/sched.h>
 
-/* The minimum of the kernel's option, as few messages reach it */
+/* The minimum of the kernel's option, so that few messages fill a stream */
 #ifndef CONFIG_BPF_STREAMS_CAPACITY
 #define CONFIG_BPF_STREAMS_CAPACITY 65536
 #endif

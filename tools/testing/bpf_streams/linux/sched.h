@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Threads as tasks, simulated CPUs, and per-CPU data.
+ * Tasks, which are threads, simulated CPUs, and per-CPU data
  *
- * Disabling preemption takes the lock of the CPU that the thread says it is on, so
- * that threads of one CPU do not overlap, while a signal handler that simulates an
- * NMI does overlap with what its thread does on the CPU.
+ * Disabling preemption takes the lock of the thread's CPU, so that only one thread at a
+ * time holds the CPU. A signal handler, which simulates an NMI, can interrupt it.
  */
 #ifndef _SHIM_LINUX_SCHED_H
 #define _SHIM_LINUX_SCHED_H
@@ -18,20 +17,20 @@ struct irq_work;
 
 /**
  * struct task_struct - a thread
- * @cpu: the CPU it is on, to be changed only with preemption enabled
- * @preempt_count: how often preemption was disabled; 0: holds no CPU
- * @raised: irq_work that runs when the CPU is released
+ * @cpu: its CPU, changed only with preemption enabled
+ * @preempt_count: nesting depth of preempt_disable(); the thread holds its CPU unless 0
+ * @raised: irq_work that runs when preemption is enabled
  * @signal: a signal is pending
- * @killed: that signal is fatal
- * @killed_in_copy: it becomes so while text is copied to the user's buffer
- * @faults: the user's buffer can only be written to before @user_room
+ * @killed: a fatal signal is pending
+ * @killed_in_copy: set @killed when text is copied to the user's buffer
+ * @faults: only the part of the user's buffer before @user_room is writable
  * @user_room: see @faults
- * @fault_in: called to make @size bytes from @buf writable, may do so; NULL: nothing does
- * @pagefault_disabled: how often page faults were disabled
- * @may_split: not all could be faulted in, so that what is copied in part is consumed
- * @user_end: where user space ends, NULL: beyond all buffers
- * @tape: called with all text that was copied, with the stream's lock held
- * @random: state of the thread's random numbers
+ * @fault_in: called to make @size bytes at @buf writable, which it may do; or NULL
+ * @pagefault_disabled: nesting depth of pagefault_disable()
+ * @may_split: not all bytes could be faulted in, so a part of a message is consumed
+ * @user_end: end of user space; NULL: behind all buffers
+ * @tape: called with the text that was copied, with the stream's lock held
+ * @random: state of the thread's random number generator
  */
 struct task_struct {
 	int cpu;

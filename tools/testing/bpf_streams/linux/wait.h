@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Wait queues, irq_work and mutexes. A queue is a semaphore: posting one is allowed
- * in a signal handler. irq_work that a writer queues runs when the writer's CPU is
- * released, as the interrupt comes after an NMI has ended.
+ * Wait queues, irq_work and mutexes. A wait queue is a semaphore, as signal handlers may
+ * post it. irq_work that is queued by a writer runs when the writer enables preemption,
+ * like the interrupt that follows an NMI.
  */
 #ifndef _SHIM_LINUX_WAIT_H
 #define _SHIM_LINUX_WAIT_H
@@ -14,9 +14,9 @@
 
 /**
  * struct wait_queue_head - where readers sleep
- * @sleepers: how many do
- * @wakes: how often they were woken
- * @sem: what they wait for
+ * @sleepers: number of readers that sleep
+ * @wakes: number of wake-ups
+ * @sem: the semaphore on which they sleep
  */
 struct wait_queue_head {
 	int sleepers;
@@ -31,7 +31,7 @@ static inline void init_waitqueue_head(wait_queue_head_t *wait)
 	sem_init(&wait->sem, 0, 0);
 }
 
-/* As in the kernel, without a barrier */
+/* As in the kernel, this is not a barrier. */
 static inline bool waitqueue_active(wait_queue_head_t *wait)
 {
 	return READ_ONCE(wait->sleepers);
@@ -41,7 +41,7 @@ void wake_up_all(wait_queue_head_t *wait);
 
 #define wake_up_poll(wait, mask) ((void)(mask), wake_up_all(wait))
 
-/* Sleep until @cond; code that makes it true wakes the queue. */
+/* Sleep until @cond is true; code that makes it true has to wake the queue. */
 #define wait_event(wait, cond)						\
 do {									\
 	wait_queue_head_t *__wait = (wait);				\
@@ -53,11 +53,11 @@ do {									\
 } while (0)
 
 /**
- * struct irq_work - a function that an interrupt is to call soon
+ * struct irq_work - a function that an interrupt calls later
  * @func: the function
- * @next: next of the same task's raised ones
- * @pending: it is raised and was not called yet
- * @queued: how often it was raised
+ * @next: link in the list of the task's raised irq_work
+ * @pending: it is queued and was not called yet
+ * @queued: number of times that it was queued
  */
 struct irq_work {
 	void (*func)(struct irq_work *work);
