@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# run.sh KDIR: asks herd7 ($HERD7) whether what each litmus test describes can happen,
-# by the memory model of the kernel tree. It must not; but it must be able to when any
-# one of the labelled barriers is missing. Prints TAP.
+# run.sh KDIR: runs the litmus tests with herd7 ($HERD7) and the memory model of the
+# kernel tree. The outcome that a test describes must be impossible, and must become
+# possible if any one of the labelled barriers is removed. Prints TAP.
 
 herd=${HERD7:-herd7}
 kdir=$(realpath "$1")
@@ -17,7 +17,7 @@ point() {
 	[[ $1 == ok ]] || failed=$((failed + 1))
 }
 
-# weaken LINE: the same without the barrier
+# weaken LINE: prints the test on standard input without the barrier in that line
 weaken() {
 	sed "$1"'{
 		s/\bcmpxchg(/cmpxchg_relaxed(/
@@ -29,14 +29,14 @@ weaken() {
 	}'
 }
 
-# verdict: Never, Sometimes or Always, of the test on standard input
+# verdict: prints Never, Sometimes or Always for the test on standard input
 verdict() {
-	# $herd may have arguments
+	# $herd can contain arguments
 	(cd "$model" && $herd -conf linux-kernel.cfg /dev/stdin) 2>&1 |
 		tee "$work/herd" | awk '$1 == "Observation" { print $3 }'
 }
 
-# expect NAME VERDICT, the test on standard input
+# expect NAME VERDICT: checks the verdict on the test on standard input
 expect() {
 	local found
 
@@ -55,7 +55,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo "TAP version 13"
 if ! $herd -version >/dev/null 2>&1; then
-	echo "1..0 # SKIP no herd7"
+	echo "1..0 # SKIP herd7 is not installed"
 	exit 4
 fi
 for test in *.litmus; do
@@ -68,9 +68,9 @@ for test in *.litmus; do
 done
 while read -r label; do
 	if grep -q "// $label\$" ./*.litmus; then
-		point ok "a test has $label"
+		point ok "there is a test of $label"
 	else
-		point 'not ok' "a test has $label"
+		point 'not ok' "there is a test of $label"
 	fi
 done < <(grep -h -o '/\* [a-z]*:[A-Z] \*/' "$kdir"/kernel/bpf/{stream*,rqspinlock}.c \
 		"$kdir"/include/linux/rqspinlock.h | tr -d '/* ' | sort -u)
