@@ -497,7 +497,7 @@ static int open_streams(struct stream_reader *r)
 {
 	/* There may be no program yet with which to try the command. */
 	if (r->wait && !libbpf_probe_bpf_cmd(BPF_PROG_STREAM_OPEN, NULL)) {
-		p_err("kernel can't wait for streams (needs Linux 7.4 or CONFIG_BPF_STREAMS); without --wait, what is unread is printed");
+		p_err("kernel can't wait for streams (needs Linux 7.4 or CONFIG_BPF_STREAMS); unread text can be printed without --wait");
 		return -1;
 	}
 
