@@ -49,7 +49,7 @@ help:
 #|
 #| These commands install missing Debian packages (SKIP_DEPS=1: they do not).
 #|
-#|   make deps       only installs the packages listed in scripts/packages.txt
+#|   make deps       only installs the packages listed in scripts/build/packages.txt
 #|   make tree       composes build/linux from the base, patches/ and the new files
 #|                   BASE=path    another 6.12.y tree or tarball; remembered
 #|                   FORCE=1      discard edits made in build/linux
@@ -63,7 +63,7 @@ help:
 #|   make libbpf     builds build/libbpf
 #|   make bpftool    builds build/tools/bpftool
 #|   make selftests  builds the test and demo programs in build/selftests
-#|   make base-tests runs the BPF tests of the base that scripts/base-tests.txt lists
+#|   make base-tests runs the BPF tests of the base that scripts/test/base-tests.txt lists
 #|                   TESTS=name,test/subtest   only these; TESTS=all: also those that
 #|                   the list excludes
 #|   make base-compare   runs all BPF tests of the base, on the unpatched kernel and on the
@@ -99,7 +99,7 @@ help:
 #|   make series     writes mails for git am, with a cover letter, to build/series;
 #|                   applied to the base, they must make the tree of make tree
 #|   make series-check   the same, and checkpatch --strict must be silent about them
-#|   make bisect-check   builds each commit, and boots those that scripts/bisect-tests.txt
+#|   make bisect-check   builds each commit, and boots those that scripts/series/bisect-tests.txt
 #|                   lists; takes an hour
 #|                   FIRST=5 LAST=9   only these
 #|   make bases      tries the series on all releases of 6.12 in Debian's suites: a
@@ -128,114 +128,114 @@ help:
 #| for one test program, in seconds.
 
 deps:
-	@scripts/deps.sh
+	@scripts/build/deps.sh
 
 demo:
-	@scripts/demo.sh
+	@scripts/vm/demo.sh
 
 check:
-	@scripts/check.sh
+	@scripts/test/check.sh
 
 soak:
-	@SMP=$${SMP:-4} scripts/soak.sh
+	@SMP=$${SMP:-4} scripts/test/soak.sh
 
 check-debug:
-	@scripts/check-debug.sh $$KERNELS
+	@scripts/test/check-debug.sh $$KERNELS
 
 check-configs:
-	@scripts/check-configs.sh $$KERNELS
+	@scripts/test/check-configs.sh $$KERNELS
 
 tree:
-	@scripts/tree.sh
+	@scripts/series/tree.sh
 
 refresh:
-	@scripts/refresh.sh
+	@scripts/series/refresh.sh
 
 kernel: tree
-	@scripts/kernel.sh
-	@scripts/warnings.sh
+	@scripts/build/kernel.sh
+	@scripts/build/warnings.sh
 
 kernel-%: tree
-	@scripts/kernel.sh $*
+	@scripts/build/kernel.sh $*
 
 libbpf: tree
-	@scripts/tools.sh libbpf
+	@scripts/build/tools.sh libbpf
 
 bpftool: kernel
-	@scripts/tools.sh bpftool
+	@scripts/build/tools.sh bpftool
 
 selftests: libbpf bpftool
-	@scripts/tools.sh selftests
+	@scripts/build/tools.sh selftests
 
 base-tests: libbpf bpftool
-	@scripts/base-tests.sh build
-	@scripts/base-tests.sh run
+	@scripts/test/base-tests.sh build
+	@scripts/test/base-tests.sh run
 
 base-compare:
-	@scripts/base-compare.sh
+	@scripts/test/base-compare.sh
 
 core-tests: tree
-	@scripts/core-tests.sh check
+	@scripts/test/core-tests.sh check
 
 fuzz: tree
-	@scripts/core-tests.sh fuzz
+	@scripts/test/core-tests.sh fuzz
 
 format-fuzz: tree
-	@scripts/core-tests.sh format-fuzz
+	@scripts/test/core-tests.sh format-fuzz
 
 bench:
-	@scripts/bench.sh
+	@scripts/test/bench.sh
 
 bench-update:
-	@scripts/bench.sh update
+	@scripts/test/bench.sh update
 
 litmus: tree
-	@scripts/litmus.sh
+	@scripts/test/litmus.sh
 
 # Needs only the kernel. Everything else that was built is available in the machine, too.
 vm:
-	@scripts/vm.sh
+	@scripts/vm/vm.sh
 
 compat: selftests
-	@scripts/compat.sh
+	@scripts/test/compat.sh
 
 series: tree
-	@scripts/series.sh
+	@scripts/series/series.sh
 
 series-check: tree
-	@scripts/series.sh
-	@scripts/checkpatch.sh
+	@scripts/series/series.sh
+	@scripts/series/checkpatch.sh
 
 bisect-check:
-	@scripts/bisect-check.sh $${FIRST:-1} $${LAST:-9999}
+	@scripts/series/bisect-check.sh $${FIRST:-1} $${LAST:-9999}
 
 # Does not need a composed tree
 bases:
-	@scripts/bases.sh
+	@scripts/series/bases.sh
 
 deb: tree
-	@scripts/deb.sh
+	@scripts/dist/deb.sh
 
 libbpf-dist: tree
-	@scripts/libbpf-dist.sh
+	@scripts/dist/libbpf-dist.sh
 
 install-tools: libbpf bpftool
-	@scripts/install-tools.sh
+	@scripts/dist/install-tools.sh
 
 dist: bpftool
-	@scripts/dist.sh
+	@scripts/dist/dist.sh
 
 check-dist:
-	@scripts/check-dist.sh
+	@scripts/dist/check-dist.sh
 
 check-hosts:
-	@scripts/check-hosts.sh
+	@scripts/test/check-hosts.sh
 
 docs: tree
-	@scripts/docs.sh
+	@scripts/build/docs.sh
 
 lint: kernel
-	@scripts/lint.sh
+	@scripts/build/lint.sh
 
 clean:
-	@scripts/clean.sh
+	@scripts/build/clean.sh

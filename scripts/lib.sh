@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What all scripts share; sourced, never run.
+# What all scripts share; sourced, never run. A script begins with
+#
+#	. "$(dirname "$0")/../lib.sh"
+#	use series/lib build/env
 
 set -euo pipefail
 export LC_ALL=C
@@ -19,6 +22,24 @@ unset MAKEFLAGS MFLAGS MAKEOVERRIDES GNUMAKEFLAGS MAKELEVEL MAKEFILES
 unset O KBUILD_OUTPUT OUTPUT ARCH CROSS_COMPILE DESTDIR srctree CDPATH
 
 JOBS=${JOBS:-$(nproc)}
+
+# --- libraries ---
+
+declare -A USED=()
+
+# use LIB...: sources scripts/LIB.sh, unless that has been done. A library uses what it
+# needs itself, so the order is of no importance.
+use() {
+	local lib
+
+	for lib; do
+		[[ -z ${USED[$lib]:-} ]] || continue
+		USED[$lib]=1
+		. "$SCRIPTS/$lib.sh"
+	done
+}
+
+# --- messages ---
 
 say() {
 	printf '%-9s %s\n' "$SELF" "$*" >&"$SAY_FD"

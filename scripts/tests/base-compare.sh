@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/base-compare.sh and base-compare.py, with machines that only pretend.
+# Tests of scripts/test/base-compare.sh and base-compare.py, with machines that only pretend.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
-COMPARE=$SCRIPTS/base-compare.py
+COMPARE=$SCRIPTS/test/base-compare.py
 REPO_DIR=$DIR/repo
 OUT=$REPO_DIR/build/base-compare
 
@@ -107,13 +107,13 @@ machine() {
 }
 
 compare() {
-	printf '%s\n' "$@" >"$REPO_DIR/scripts/base-compare.txt"
-	try env ACCEL=kvm TESTS="$TESTS" "$REPO_DIR/scripts/base-compare.sh" run
+	printf '%s\n' "$@" >"$REPO_DIR/scripts/test/base-compare.txt"
+	try env ACCEL=kvm TESTS="$TESTS" "$REPO_DIR/scripts/test/base-compare.sh" run
 }
 
 mkdir -p "$OUT/tree/tools/testing/selftests/bpf/prog_tests"
 cp -r "$TOP/scripts" "$REPO_DIR/scripts"
-cat >"$REPO_DIR/scripts/vm.sh" <<'END'
+cat >"$REPO_DIR/scripts/vm/vm.sh" <<'END'
 #!/bin/bash
 outcome="exit 0"
 while [[ $1 != -- ]]; do
@@ -141,7 +141,7 @@ END
 export PRETEND=$DIR
 
 TESTS=
-try "$REPO_DIR/scripts/base-compare.sh" run
+try "$REPO_DIR/scripts/test/base-compare.sh" run
 point "what is not built does not run" bad "make base-compare"
 touch "$OUT/initramfs.cpio"
 TESTS=a,test_verifier,test_maps
@@ -189,7 +189,7 @@ point "all tests but what is left out" good '0 differ' '3 left out'
 point "which is not run" test "$(grep -c -x -e b -e test_verifier "$DIR/series-machine.ran")" = 0
 compare '- b'
 point "an entry without a reason is an error" bad "reason"
-try "$REPO_DIR/scripts/base-compare.sh" sometimes
+try "$REPO_DIR/scripts/test/base-compare.sh" sometimes
 point "it does not guess" bad "unknown argument"
 
 plan_done

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/base-tests.sh, with a machine that only pretends.
+# Tests of scripts/test/base-tests.sh, with a machine that only pretends.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 REPO_DIR=$DIR/repo
 SUMMARY='Summary: 1/1 PASSED, 0 SKIPPED, 0 FAILED'
@@ -12,17 +12,17 @@ SUMMARY='Summary: 1/1 PASSED, 0 SKIPPED, 0 FAILED'
 # machine STATUS RESULT OUTPUT: a run, and how it ends in the machine
 machine() {
 	export PRETEND_STATUS=$1 PRETEND_RESULT=$2 PRETEND_OUTPUT=$3
-	try "$REPO_DIR/scripts/base-tests.sh" run
+	try "$REPO_DIR/scripts/test/base-tests.sh" run
 }
 
 list() {
-	printf '%s\n' "$@" >"$REPO_DIR/scripts/base-tests.txt"
+	printf '%s\n' "$@" >"$REPO_DIR/scripts/test/base-tests.txt"
 }
 
 mkdir -p "$REPO_DIR/build/base-tests"
 cp -r "$TOP/scripts" "$REPO_DIR/scripts"
 export PRETEND_COMMAND=$DIR/command
-cat >"$REPO_DIR/scripts/vm.sh" <<'END'
+cat >"$REPO_DIR/scripts/vm/vm.sh" <<'END'
 #!/bin/bash
 while [[ $1 != -- ]]; do
 	[[ $1 != --result ]] || echo "$PRETEND_RESULT" >"$2"
@@ -34,7 +34,7 @@ exit "$PRETEND_STATUS"
 END
 
 list '+ a ## why'
-try "$REPO_DIR/scripts/base-tests.sh" run
+try "$REPO_DIR/scripts/test/base-tests.sh" run
 point "what is not built does not run" bad "make base-tests"
 touch "$REPO_DIR/build/base-tests/test_progs"
 chmod +x "$REPO_DIR/build/base-tests/test_progs"
@@ -61,7 +61,7 @@ point "the time limit" bad "0 passed, 2 failed, 1 skipped" "timeout"
 list '+ a ## why' '- b'
 machine 0 "exit 0" "#1/1 a/x:OK\n#1 a:OK\n$SUMMARY\n"
 point "an entry without a reason is an error" bad "reason"
-try "$REPO_DIR/scripts/base-tests.sh"
+try "$REPO_DIR/scripts/test/base-tests.sh"
 point "it wants to know what to do" bad "build or run"
 
 plan_done

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/bases.sh, on given bases of a few files.
+# Tests of scripts/series/bases.sh, on given bases of a few files.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 # another NAME SUBLEVEL: a base like the first, of that release
 another() {

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/bench.py: what is worse, what is not, and the table.
+# Tests of scripts/test/bench.py: what is worse, what is not, and the table.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 bench() {
-	try python3 "$TOP/scripts/bench.py" "$@"
+	try python3 "$TOP/scripts/test/bench.py" "$@"
 }
 
 printf 'ints24.stream 800.0\nmemory.1 16.0\n' >"$DIR/here"

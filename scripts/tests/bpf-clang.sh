@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/bpf-clang.sh: the object does not depend on where it is built.
+# Tests of scripts/build/bpf-clang.sh: the object does not depend on where it is built.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 LENGTHS="1 4 9 16 25 36 49 64 81 100 121 144 169 196"
 
@@ -42,7 +42,7 @@ compile_in() {
 	many_structures >"$1/objects/types.h"
 	program >"$1/sources/program.bpf.c"
 	(cd "$1/sources" &&
-		LINUX=$1/sources OBJ=$1/objects "$SCRIPTS/bpf-clang.sh" "-I$1/objects" -g -O2 \
+		LINUX=$1/sources OBJ=$1/objects "$SCRIPTS/build/bpf-clang.sh" "-I$1/objects" -g -O2 \
 			-Wall -Werror --target=bpf -c program.bpf.c -o "$1/objects/program.o")
 }
 
@@ -68,7 +68,7 @@ has_types() {
 
 no_object() {
 	echo 'int f(void) { return x; }' >"$DIR/d/sources/wrong.bpf.c"
-	! (cd "$DIR/d/sources" && LINUX=/ OBJ=/ "$SCRIPTS/bpf-clang.sh" -O2 --target=bpf \
+	! (cd "$DIR/d/sources" && LINUX=/ OBJ=/ "$SCRIPTS/build/bpf-clang.sh" -O2 --target=bpf \
 		-c wrong.bpf.c -o "$DIR/d/objects/wrong.o") 2>"$DIR/errors" || return 1
 	grep -q 'wrong\.bpf\.c:1:.*error' "$DIR/errors" || return 1
 	[[ -z $(find "$DIR/d/objects" -name 'wrong*') ]]
@@ -90,7 +90,7 @@ point "its object has types" has_types
 point "which are the same everywhere" objects_are_same
 point "without the path" nothing_of "$DIR"
 point "an error tells the file and leaves no object" no_object
-try "$SCRIPTS/bpf-clang.sh" -c f.c
+try "$SCRIPTS/build/bpf-clang.sh" -c f.c
 point "other arguments are refused" bad "usage: "
 
 plan_done

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/compat.sh, with a mirror, compilers and a machine that only pretend.
+# Tests of scripts/test/compat.sh, with a mirror, compilers and a machine that only pretend.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 REPO_DIR=$DIR/repo
 FUNCTIONS='functions 0 %s from the program|from a static function: 1|from a global function: 2|'
@@ -33,7 +33,7 @@ tested() {
 # compat LOADS TESTS: a run on one kernel
 compat() {
 	export PRETEND_LOADS=$1 PRETEND_TESTS=$2
-	KERNEL=$DIR/vmlinuz try "$REPO_DIR/scripts/compat.sh"
+	KERNEL=$DIR/vmlinuz try "$REPO_DIR/scripts/test/compat.sh"
 }
 
 lacks() {
@@ -60,7 +60,7 @@ for name in "$DIR/bin/gcc" "$DIR/bin/clang-14" "$REPO_DIR/build/tools/bpftool"; 
 	END
 	chmod +x "$name"
 done
-cat >"$REPO_DIR/scripts/vm.sh" <<'END'
+cat >"$REPO_DIR/scripts/vm/vm.sh" <<'END'
 #!/bin/bash
 if [[ $* == *'sh /compat/loads' ]]; then
 	printf '%s\n' "$PRETEND_LOADS"
@@ -68,7 +68,7 @@ elif [[ $* == *test_printk* ]]; then
 	printf '%s\n' "$PRETEND_TESTS"
 fi
 END
-cat >"$REPO_DIR/scripts/suites-lib.sh" <<'END'
+cat >"$REPO_DIR/scripts/build/debian-suites.sh" <<'END'
 SUITES=$BUILD/suites
 suites_update() { mkdir -p "$SUITES"; }
 suites_packages() { printf '%s\n' $PRETEND_PACKAGES | grep -E -e "^($1)\$"; }
@@ -135,12 +135,12 @@ KERNEL='' KERNELS='7.8 7.9 newest' \
 PRETEND_PACKAGES='linux-image-7.8.2+deb13-cloud-amd64 linux-image-7.8.10+deb13-cloud-amd64
 	linux-image-7.9.1+deb13-cloud-amd64' \
 PRETEND_LOADS="# release 7.8.10
-$ALL" PRETEND_TESTS=$FINE try "$REPO_DIR/scripts/compat.sh"
+$ALL" PRETEND_TESTS=$FINE try "$REPO_DIR/scripts/test/compat.sh"
 point "the newest point release" good "7.8.10+deb13 " "ours "
 point "and no other" lacks '^7\.8\.2'
 point "a kernel that is listed and gone" good "Not to be had from the mirror: a kernel 7.9"
-KERNEL='' KERNELS=7.8 PRETEND_PACKAGES='' try "$REPO_DIR/scripts/compat.sh"
+KERNEL='' KERNELS=7.8 PRETEND_PACKAGES='' try "$REPO_DIR/scripts/test/compat.sh"
 point "a mirror that is away" bad "has no kernels"
-KERNEL=/nowhere try "$REPO_DIR/scripts/compat.sh"
+KERNEL=/nowhere try "$REPO_DIR/scripts/test/compat.sh"
 point "a kernel that is not there" bad "no kernel at /nowhere"
 plan_done

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/dmesg-scan.sh: real messages of the kernel, good and bad.
+# Tests of scripts/vm/dmesg-scan.sh: real messages of the kernel, good and bad.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 scan() {
 	printf '[    0.000000] Linux version 6.12.1 (x@y) (gcc) #1 SMP PREEMPT\n%s\n' "$1" >"$DIR/log"
-	try "$SCRIPTS/dmesg-scan.sh" "${@:2}" "$DIR/log"
+	try "$SCRIPTS/vm/dmesg-scan.sh" "${@:2}" "$DIR/log"
 }
 
 : >"$DIR/allow"
@@ -80,9 +80,9 @@ echo 'WARNING' >"$DIR/allow"
 scan '[ 1.0] fine' --allow "$DIR/allow"
 point "an entry without a reason is an error" bad "reason"
 : >"$DIR/log"
-try "$SCRIPTS/dmesg-scan.sh" "$DIR/log"
+try "$SCRIPTS/vm/dmesg-scan.sh" "$DIR/log"
 point "an empty log does not pass" bad "no kernel messages"
-try "$SCRIPTS/dmesg-scan.sh" "$DIR/no-such-log"
+try "$SCRIPTS/vm/dmesg-scan.sh" "$DIR/no-such-log"
 point "nor does a missing one" bad "no kernel messages"
 
 race() {

@@ -1,13 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/link-lib.sh: the choice of static linking, and the shared libraries of
+# Tests of scripts/build/link.sh: the choice of static linking, and the shared libraries of
 # a program.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
-# shellcheck source=../link-lib.sh
-. "$SCRIPTS/link-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness build/link
 
 # A libelf like that of Debian 13
 broken_libelf() {

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/series.sh, on a base of a few files.
+# Tests of scripts/series/series.sh, on a base of a few files.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 MAILS=$DIR/repo/build/series
 

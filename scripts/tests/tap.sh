@@ -1,13 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/tap-lib.sh: what counts as passed and failed, and how test_progs'
+# Tests of scripts/test/tap.sh: what counts as passed and failed, and how test_progs'
 # results become TAP.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
-# shellcheck source=../tap-lib.sh
-. "$SCRIPTS/tap-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness test/tap
 
 # counts STATUS TEXT PASSED FAILED SKIPPED
 counts() {

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/vm.sh: how a run can end. Needs a built kernel.
+# Tests of scripts/vm/vm.sh: how a run can end. Needs a built kernel.
 
-# shellcheck source=../test-lib.sh
-. "$(dirname "$0")/../test-lib.sh"
+. "$(dirname "$0")/../lib.sh"
+use tests/lib/harness
 
 vm() {
 	STATUS=0
-	"$SCRIPTS/vm.sh" --log "$DIR/console" --result "$DIR/result" "$@" \
+	"$SCRIPTS/vm/vm.sh" --log "$DIR/console" --result "$DIR/result" "$@" \
 		>"$DIR/stdout" 2>"$DIR/stderr" </dev/null || STATUS=$?
 	cat "$DIR/stdout" "$DIR/stderr" >"$DIR/out"
 }
@@ -118,7 +118,7 @@ point "after another try" grep -q 'trying again' "$DIR/stderr"
 
 for signal in TERM KILL; do
 	rm -f "$DIR/console" "$DIR/stdout"
-	"$SCRIPTS/vm.sh" --log "$DIR/console" -- 'echo up; sleep 1000' \
+	"$SCRIPTS/vm/vm.sh" --log "$DIR/console" -- 'echo up; sleep 1000' \
 		>"$DIR/stdout" 2>"$DIR/stderr" </dev/null &
 	pid=$!
 	wait_for '^up'

@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Removes build/, unless work would be lost with it.
+
+. "$(dirname "$0")/../lib.sh"
+
+[[ -d $BUILD ]] || exit 0
+edits=$("$SCRIPTS/series/tree.sh" --edits)
+if [[ -n $edits && -z ${FORCE:-} ]]; then
+	printf '%s\n' "$edits" >&2
+	die "the files above were edited in build/linux and would be lost" \
+	    "'make refresh' puts the edits into the series, 'make clean FORCE=1' throws them away"
+fi
+rm -rf --one-file-system "$BUILD" || die "cannot remove all of build/" "run: sudo make clean"
