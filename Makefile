@@ -63,7 +63,7 @@ help:
 #|   make libbpf     builds build/libbpf
 #|   make bpftool    builds build/tools/bpftool
 #|   make selftests  builds the test and demo programs in build/selftests
-#|   make base-tests runs the BPF tests of the base that scripts/test/base-tests.txt lists
+#|   make base-tests runs the BPF tests of the base that scripts/test/test-progs.txt lists
 #|                   TESTS=name,test/subtest   only these; TESTS=all: also those that
 #|                   the list excludes
 #|   make base-compare   runs all BPF tests of the base, on the unpatched kernel and on the
@@ -99,7 +99,7 @@ help:
 #|   make series     writes mails for git am, with a cover letter, to build/series;
 #|                   applied to the base, they must make the tree of make tree
 #|   make series-check   the same, and checkpatch --strict must be silent about them
-#|   make bisect-check   builds each commit, and boots those that scripts/series/bisect-tests.txt
+#|   make bisect-check   builds each commit, and boots those that scripts/series/bisect-boots.txt
 #|                   lists; takes an hour
 #|                   FIRST=5 LAST=9   only these
 #|   make bases      tries the series on all releases of 6.12 in Debian's suites: a
@@ -168,8 +168,8 @@ selftests: libbpf bpftool
 	@scripts/build/tools.sh selftests
 
 base-tests: libbpf bpftool
-	@scripts/test/base-tests.sh build
-	@scripts/test/base-tests.sh run
+	@scripts/test/test-progs.sh build
+	@scripts/test/test-progs.sh run
 
 base-compare:
 	@scripts/test/base-compare.sh

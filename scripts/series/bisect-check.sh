@@ -4,7 +4,7 @@
 # Every commit of the series builds, without a warning in files that the series
 # touches: checks out one commit of build/linux after the other in a work tree of its
 # own, and builds what it changes, the kernel or a tool. At the commits of
-# scripts/series/bisect-tests.txt and at the last one the kernel boots and is tested. What is
+# scripts/series/bisect-boots.txt and at the last one the kernel boots and is tested. What is
 # not built here: perf, the base's selftests (make base-tests), and documentation
 # (make lint).
 #
@@ -15,7 +15,7 @@
 . "$(dirname "$0")/../lib.sh"
 use series/lib build/env test/tap test/selftests test/counted-steps
 
-TESTS_FILE=$SCRIPTS/series/bisect-tests.txt
+TESTS_FILE=$SCRIPTS/series/bisect-boots.txt
 FIRST=$((10#${1:-1}))
 LAST=$((10#${2:-9999}))
 # A build folder like the usual one, whose linux/ is the commit

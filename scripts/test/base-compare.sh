@@ -229,7 +229,7 @@ all_tests() {
 }
 
 # start_machine KERNEL DIR N: the tests of DIR/list in one machine. may_goto loops end by
-# time: the clock counts instructions where it can, as in base-tests.sh.
+# time: the clock counts instructions where it can, as in test-progs.sh.
 start_machine() {
 	local kernel=$1 dir=$2 n=$3 clock=(--icount) add=() module
 

@@ -45,12 +45,12 @@ all_selftests() {
 base_tests() {
 	local status=0
 
-	if ! child "$SCRIPTS/test/base-tests.sh" build; then
+	if ! child "$SCRIPTS/test/test-progs.sh" build; then
 		fail "the build of the base's tests"
 		return
 	fi
 	pass
-	child "$SCRIPTS/test/base-tests.sh" run || status=$?
+	child "$SCRIPTS/test/test-progs.sh" run || status=$?
 	count_tap "base tests" "$status" "$LOGS/base-tests.tap"
 }
 

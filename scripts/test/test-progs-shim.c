@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Linked into the base's test_progs by base-tests.mk. The runner keeps its network
+ * Linked into the base's test_progs by test-progs.mk. The runner keeps its network
  * namespace open and goes back to it after each test, and ends if it cannot. The
  * test machine's kernel may have been built without namespaces: then there is only
  * one, and nothing to go back to.

@@ -4,7 +4,7 @@
 # and all of it from unmodified files. The base's own Makefile would build all that
 # there is, with a kernel module and libraries that the test machine lacks.
 #
-# scripts/test/base-tests.sh calls this and sets
+# scripts/test/test-progs.sh calls this and sets
 #
 #   SRC        tools/testing/selftests/bpf of the composed tree
 #   OUT        where the products go

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the base's own BPF tests that scripts/test/base-tests.txt names, in the test
+# Runs the base's own BPF tests that scripts/test/test-progs.txt names, in the test
 # machine:
 #
-#   base-tests.sh build   build/base-tests/test_progs
-#   base-tests.sh run     runs it; the result is build/log/base-tests.tap
+#   test-progs.sh build   build/base-tests/test_progs
+#   test-progs.sh run     runs it; the result is build/log/base-tests.tap
 #
 # TESTS=name,name runs only those, TESTS=all even those that the list leaves out;
 # names as "test_progs -a" takes them, "test/subtest" for one subtest.
@@ -13,7 +13,7 @@
 . "$(dirname "$0")/../lib.sh"
 use series/lib test/tap
 
-LIST=$SCRIPTS/test/base-tests.txt
+LIST=$SCRIPTS/test/test-progs.txt
 OUT=$BUILD/base-tests
 LIMIT=${TEST_TIMEOUT:-1800}
 TESTS=${TESTS:-}
@@ -47,10 +47,10 @@ build() {
 	files=$(entries + | tr '\n' ' ')
 	mkdir -p "$OUT"
 	step "building the base's tests" "$LOGS/base-tests.build" \
-		make -f "$SCRIPTS/test/base-tests.mk" -j"$JOBS" FILES="$files" OUT="$OUT" \
+		make -f "$SCRIPTS/test/test-progs.mk" -j"$JOBS" FILES="$files" OUT="$OUT" \
 			SRC="$LINUX/tools/testing/selftests/bpf" KERNEL="$BUILD/kernel" \
 			LIBBPF="$BUILD/libbpf" BPFTOOL="$BUILD/tools/bpftool" \
-			SHIM="$SCRIPTS/test/base-tests-shim.c" \
+			SHIM="$SCRIPTS/test/test-progs-shim.c" \
 			CLANG="$CCACHE$clang" CC="${CCACHE}gcc" STATIC="$(static_flag gcc)"
 	say "build/base-tests is up to date"
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests of scripts/test/base-tests.sh, with a machine that only pretends.
+# Tests of scripts/test/test-progs.sh, with a machine that only pretends.
 
 . "$(dirname "$0")/../lib.sh"
 use tests/lib/harness
@@ -12,11 +12,11 @@ SUMMARY='Summary: 1/1 PASSED, 0 SKIPPED, 0 FAILED'
 # machine STATUS RESULT OUTPUT: a run, and how it ends in the machine
 machine() {
 	export PRETEND_STATUS=$1 PRETEND_RESULT=$2 PRETEND_OUTPUT=$3
-	try "$REPO_DIR/scripts/test/base-tests.sh" run
+	try "$REPO_DIR/scripts/test/test-progs.sh" run
 }
 
 list() {
-	printf '%s\n' "$@" >"$REPO_DIR/scripts/test/base-tests.txt"
+	printf '%s\n' "$@" >"$REPO_DIR/scripts/test/test-progs.txt"
 }
 
 mkdir -p "$REPO_DIR/build/base-tests"
@@ -34,7 +34,7 @@ exit "$PRETEND_STATUS"
 END
 
 list '+ a ## why'
-try "$REPO_DIR/scripts/test/base-tests.sh" run
+try "$REPO_DIR/scripts/test/test-progs.sh" run
 point "what is not built does not run" bad "make base-tests"
 touch "$REPO_DIR/build/base-tests/test_progs"
 chmod +x "$REPO_DIR/build/base-tests/test_progs"
@@ -61,7 +61,7 @@ point "the time limit" bad "0 passed, 2 failed, 1 skipped" "timeout"
 list '+ a ## why' '- b'
 machine 0 "exit 0" "#1/1 a/x:OK\n#1 a:OK\n$SUMMARY\n"
 point "an entry without a reason is an error" bad "reason"
-try "$REPO_DIR/scripts/test/base-tests.sh"
+try "$REPO_DIR/scripts/test/test-progs.sh"
 point "it wants to know what to do" bad "build or run"
 
 plan_done
