@@ -18,7 +18,8 @@ REBASE=$BUILD/rebase
 OVERLAY_DIRS=(kernel include mm arch lib tools Documentation samples)
 IDENTITY='BPF Streams Developers <bpf-streams@localhost>'
 
-unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+# shellcheck disable=SC2046 # names
+unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" $(git rev-parse --local-env-vars 2>/dev/null)
 
 # our_git ARGS...: git without the user's settings, which must not change what comes out
 our_git() {

@@ -159,10 +159,13 @@ names() {
 		done
 }
 
-# check_changes COMMIT NAME
-check_changes() {
+# check_commit COMMIT NAME: can it be a patch?
+check_commit() {
 	local was is kind path
 
+	! g log -1 --format=%b "$1" | grep -q -E '^(---|diff -|Index: )' ||
+		die "a line in the message of $2 looks like the beginning of a diff" \
+		    "indent it: git commit --amend, or git rebase -i base, in build/linux"
 	while read -r was is _ _ kind path; do
 		if [[ $kind == D ]] && in_base "$path"; then
 			die "the commit of $2 deletes $path, and patches cannot delete files"
@@ -199,7 +202,7 @@ write_patches() {
 	[[ -z $(sort "$WORK/series" | uniq -d) ]] ||
 		die "two commits have the trailer Patch: $(sort "$WORK/series" | uniq -d | head -n 1)"
 	while read -r commit name; do
-		check_changes "$commit" "$name"
+		check_commit "$commit" "$name"
 		write_patch "$commit" >"$WORK/patches/$name"
 	done <"$WORK/names"
 	overlays_of "$TIP" | while IFS= read -r name; do

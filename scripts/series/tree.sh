@@ -168,6 +168,7 @@ files_in() {
 strays() {
 	local path
 
+	[[ -d $BASE_DIR ]] || return 0
 	files_in "$BASE_DIR" >"$WORK/base"
 	files_in "$LINUX" >"$WORK/linux"
 	g ls-tree -r --name-only HEAD >"$WORK/tracked"
@@ -320,6 +321,7 @@ check_out() {
 	g update-ref "$COMPOSED" "$NEW"
 	if ! g checkout -q ${FORCE:+-f} --no-overwrite-ignore -B series "$NEW" 2>"$LOGS/checkout"; then
 		g update-ref "$COMPOSED" HEAD
+		grep -q '^	' "$LOGS/checkout" || die "git cannot check out the series: $(tail -n 1 "$LOGS/checkout")"
 		sed -n 's/^\t/    /p' "$LOGS/checkout" >&2
 		die "edited in build/linux, while the repository's side of the same files changed too (git said: $(rel "$LOGS/checkout"))" \
 		    "put the repository's side back and run 'make refresh' (keeps the edit), or run 'make tree FORCE=1' (discards it)"

@@ -145,6 +145,10 @@ point "with its message" grep -qx '#1 of many' "$P/0004-mm-write-the-number-out.
 point "and its author" grep -qx 'From: A <a@localhost>' "$P/0004-mm-write-the-number-out.patch"
 run tree.sh --strict
 point "and is in the tree" good "4 patches" "0 changed"
+git -C "$LINUX" -c user.name=x -c user.email=x commit -q --amend -m 'mm: Quote' -m '--- a/mm/one.c' -m 'Signed-off-by: x <x>' -m 'Patch: 0004-mm-write-the-number-out.patch'
+run refresh.sh
+point "a message that would be taken for a diff is refused" bad 0004-mm-write-the-number-out.patch "indent it"
+git -C "$LINUX" reset -q --soft 'HEAD@{1}'
 GIT_SEQUENCE_EDITOR='sed -i 2d' git -C "$LINUX" -c user.name=x -c user.email=x rebase -q -i HEAD~2
 GIT_SEQUENCE_EDITOR='sed -i 2d' git -C "$LINUX" -c user.name=x -c user.email=x rebase -q -i HEAD~2
 run refresh.sh
