@@ -90,12 +90,12 @@ build() {
 HINT="try again with one job to see the error last: make kernel${VARIANT:+-$VARIANT} JOBS=1"
 # What a build that did not end well warned of must be compiled again, to be told again;
 # files of the base, too, that include a header of ours
-if [[ -e $OUT/.unfinished ]] && our_warnings "$log" >/dev/null; then
+if [[ -e $OUT/.unfinished ]] && our_warnings "$log" "$OUT" >/dev/null; then
 	find "$OUT" -name '*.o' -newer "$OUT/.unfinished" -delete
 fi
 : >"$OUT/.unfinished"
 step "building $(rel "$OUT")" "$log" build
-if our_warnings "$log" >&2; then
+if our_warnings "$log" "$OUT" >&2; then
 	die "the compiler warns of the above in our code (log: $(rel "$log"))"
 fi
 rm -f "$OUT/.unfinished"

@@ -25,9 +25,37 @@ our_lines() {
 	done < <(composed_files)
 }
 
-# our_warnings LOG: warnings and errors that are located in our lines, and those of what
-# looks at objects, which name no line but our functions; fails if there are none
-our_warnings() {
+# our_functions OUT: functions of the kernel built there that begin in our lines
+our_functions() {
+	local kind path object
+
+	while read -r kind path; do
+		object=$1/${path%.c}.o
+		[[ ! -f $object ]] || nm -l --defined-only "$object"
+	done < <(our_sources) | sed -n 's|^[^ ]* [tTwW] \([^\t]*\)\t.*/\.\./linux/|\1 |p' |
+		awk -v lines=<(our_lines) '
+			BEGIN {
+				while ((getline line < lines) > 0)
+					ours[line] = 1
+			}
+			{
+				path = $2
+				sub(/:[0-9]+$/, "", path)
+			}
+			path in ours || $2 in ours { print $1 }' | sort -u
+}
+
+# Warnings of what looks at objects name no line, but functions
+ABOUT_OBJECTS='warning: objtool: |WARN: resolve_btfids: |WARNING: modpost: '
+
+# about_our_functions LOG OUT: those of them that are about ours; fails if there are none
+about_our_functions() {
+	grep -q -E "$ABOUT_OBJECTS" "$1" || return 1
+	grep -E "$ABOUT_OBJECTS" "$1" | grep -w -F -f <(our_functions "$2") | sed 's/^/    | /'
+}
+
+# located_in_our_lines LOG: fails if there are none
+located_in_our_lines() {
 	sed -e "s|${LINUX//./\\.}/||g" -e 's|\(\.\./\)\{1,\}linux/||g' "$1" |
 	awk -v ours=<(our_lines) '
 		BEGIN {
@@ -39,9 +67,16 @@ our_warnings() {
 			show = (a[1] in mine) || ((a[1] ":" a[2]) in mine)
 		}
 		(/^[^ ]/ && !/^[^ :]+:[0-9]+/) || /^  [A-Z]+ / { show = 0 }
-		/warning: objtool: |WARN: resolve_btfids: |WARNING: modpost: / {
-			show = /bpf_(prog_)?stream|bpf_res_spin|rqspinlock|_nolock/
-		}
 		show { print "    | " $0; found = 1 }
 		END { exit !found }'
+}
+
+# our_warnings LOG OUT: warnings and errors of a build in OUT that are about our lines or
+# functions; fails if there are none
+our_warnings() {
+	local found=
+
+	! located_in_our_lines "$1" || found=1
+	! about_our_functions "$1" "$2" || found=1
+	[[ -n $found ]]
 }

@@ -60,7 +60,7 @@ fi
 : >"$OUT/.unfinished"
 step "compiling ${#OBJECTS[@]} objects with $WHAT" "$LOG" compile "${ARGS[@]}"
 allow_patterns "$ALLOW" >"$WORK/allow"
-if our_warnings "$LOG" | grep -v -E -f "$WORK/allow" >"$WORK/found"; then
+if our_warnings "$LOG" "$OUT" | grep -v -E -f "$WORK/allow" >"$WORK/found"; then
 	cat "$WORK/found" >&2
 	die "$WHAT finds the above in our code (log: $(rel "$LOG"))"
 fi

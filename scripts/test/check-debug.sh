@@ -62,32 +62,11 @@ kasan_tests() {
 	ENVIRONMENT=
 }
 
-# Functions that begin in our lines, as stacks name them
-our_functions() {
-	local kind path object
-
-	our_lines >"$WORK/lines"
-	while read -r kind path; do
-		object=$BUILD/kernel-kcsan/${path%.c}.o
-		[[ ! -f $object ]] || nm -l --defined-only "$object"
-	done < <(our_sources) | sed -n 's|^[^ ]* [tTwW] \([^\t]*\)\t.*/\.\./linux/|\1 |p' |
-		awk -v lines="$WORK/lines" '
-			BEGIN {
-				while ((getline line < lines) > 0)
-					ours[line] = 1
-			}
-			{
-				path = $2
-				sub(/:[0-9]+$/, "", path)
-			}
-			path in ours || $2 in ours { print $1 }' | sort -u
-}
-
 kcsan_tests() {
 	local VM_ARGS tests
 
 	build_variant kcsan || return 0
-	our_functions | put "$BUILD/kernel-kcsan/our-functions"
+	our_functions "$BUILD/kernel-kcsan" | put "$BUILD/kernel-kcsan/our-functions"
 	VM_ARGS+=(--append "kunit.enable=1 $PATIENCE"
 		  --kcsan "$BUILD/kernel-kcsan/our-functions")
 	# These verify thousands of programs, one after the other, so races are unlikely
@@ -138,8 +117,6 @@ lockdep_tests() {
 	tortured res_spin_lock_irq
 }
 
-WORK=$(mktemp -d)
-rm_at_exit "$WORK"
 (($#)) || set -- lockdep kasan kcsan
 for kernel; do
 	case $kernel in
