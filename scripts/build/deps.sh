@@ -43,22 +43,14 @@ update() {
 	apt_get update >>"$log" 2>&1 || warn "note: apt-get update had errors (log: $(rel "$log"))"
 }
 
-have_candidates() {
-	local package
-
-	for package; do
-		[[ $(apt-cache policy "$package") == *'Candidate: '[!\(]* ]] || return 1
-	done
-}
-
-install() {
+satisfy() {
 	local rc=0
 
 	if ((EUID != 0)); then
 		sudo -v
 	fi
 	start_heartbeat "installing" "$log"
-	apt_get install --no-install-recommends "$@" >>"$log" 2>&1 || rc=$?
+	apt_get satisfy --no-install-recommends "$(printf '%s, ' "${packages[@]}")" >>"$log" 2>&1 || rc=$?
 	stop_heartbeat
 	clear_line
 	return $rc
@@ -79,29 +71,15 @@ if ((EUID != 0)) && ! command -v sudo >/dev/null; then
 fi
 log=$LOGS/deps
 : >"$log"
-updated=
-if ! have_candidates "${packages[@]}"; then
-	update
-	updated=1
-fi
-if ! have_candidates "${packages[@]}"; then
-	for package in "${packages[@]}"; do
-		have_candidates "$package" || warn "no package '$package' in the configured suites"
-	done
-	die "packages are missing and cannot be had (log: $(rel "$log"))" \
-	    "linux-source-6.12 is in Debian 13, and in the security and updates suites of Debian 12: are they in /etc/apt/sources.list*?"
-fi
 rc=0
-install "${packages[@]}" || rc=$?
-if ((rc)) && [[ -z $updated ]]; then
-	# the lists may be older than the archive
+# If it fails, the lists may be older than the archive, or there are none
+satisfy || {
 	update
-	rc=0
-	install "${packages[@]}" || rc=$?
-fi
+	satisfy || rc=$?
+}
 if ((rc)); then
-	HINT="is the Debian archive reachable? by hand: apt-get install --no-install-recommends ${packages[*]}"
-	step_failed "apt-get install" "$log" "$rc"
+	HINT="is the Debian archive reachable? linux-source-6.12 is in Debian 13, and in the security and updates suites of Debian 12: are they in /etc/apt/sources.list*?"
+	step_failed "apt-get satisfy" "$log" "$rc"
 	exit "$rc"
 fi
 say "installed: ${packages[*]}"
