@@ -3,10 +3,7 @@
 # The entry points. Each runs a script in scripts/; "make help" describes them.
 
 # Settings are passed to the scripts unexpanded, in the environment.
-SETTINGS := BASE FORCE PATCH CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	    TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS \
-	    KERNELS CLANGS FUZZ_TIME SEED STORM HERD7 GDB CONFIG FIRST LAST	\
-	    DESTDIR PREFIX PEERS HOSTS COMMANDS
+SETTINGS := $(file <scripts/settings.txt)
 define setting
 ifneq ($(origin $(1)),undefined)
 override $(1) := $$(value $(1))

@@ -21,6 +21,8 @@ SAY_FD=1
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES GNUMAKEFLAGS MAKELEVEL MAKEFILES
 unset O KBUILD_OUTPUT OUTPUT ARCH CROSS_COMPILE DESTDIR srctree CDPATH
 
+# What the user can set, with make or in the environment
+mapfile -t SETTINGS <"$SCRIPTS/settings.txt"
 JOBS=${JOBS:-$(nproc)}
 
 # --- libraries ---

@@ -10,8 +10,7 @@ export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970'
 export KBUILD_BUILD_USER=bpf-streams KBUILD_BUILD_HOST=localhost
 unset CFLAGS LDFLAGS KCFLAGS KAFLAGS EXTRA_CFLAGS EXTRA_LDFLAGS LLVM W C V CC HOSTCC
 # Settings of ours, whose names may mean something else to another make
-export -n BASE FORCE PATCH CMD KERNEL INITRAMFS ACCEL SMP MEM CPU APPEND \
-	TIMEOUT BOOT_TIMEOUT TEST_TIMEOUT TESTS JOBS SKIP_DEPS
+export -n "${SETTINGS[@]}"
 
 # ccache where it is present and works; hits also in another checkout
 CCACHE=

@@ -25,7 +25,7 @@ step "building the core of the streams in user space" "$LOGS/core-tests" \
 case ${1:-} in
 check|fuzz|format-fuzz|contention)
 	child make -s -C "$LINUX/tools/testing/bpf_streams" OUTPUT="$OUT" \
-		FUZZ_TIME="${FUZZ_TIME:-0}" "$1"
+		FUZZ_TIME="${FUZZ_TIME:-0}" ${SEED:+SEED="$SEED"} "$1"
 	;;
 *)
 	die "check, fuzz, format-fuzz or contention?"

@@ -11,8 +11,9 @@ DIR=$BUILD/test-$SELF.$$
 rm_at_exit "$DIR"
 mkdir -p "$DIR"
 # what the user set for the real thing is not for us
-unset BASE FORCE PATCH CMD KERNEL INITRAMFS SMP MEM CPU APPEND TIMEOUT BOOT_TIMEOUT TESTS \
-	KERNELS CLANGS
+for setting in "${SETTINGS[@]}"; do
+	[[ $setting == JOBS || $setting == ACCEL ]] || unset "$setting"
+done
 
 # point NAME CMD...: one test point
 point() {
