@@ -6,10 +6,10 @@
 . "$(dirname "$0")/../lib.sh"
 
 [[ -d $BUILD ]] || exit 0
-edits=$("$SCRIPTS/series/tree.sh" --edits)
+edits=$("$SCRIPTS/series/tree.sh" --unsaved)
 if [[ -n $edits && -z ${FORCE:-} ]]; then
 	printf '%s\n' "$edits" >&2
-	die "the files above were edited in build/linux and would be lost" \
-	    "'make refresh' puts the edits into the series, 'make clean FORCE=1' throws them away"
+	die "what is listed above would be lost" \
+	    "'make refresh' puts it into the series, 'make clean FORCE=1' throws it away"
 fi
 rm -rf --one-file-system "$BUILD" || die "cannot remove all of build/" "run: sudo make clean"

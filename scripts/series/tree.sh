@@ -9,6 +9,7 @@
 #   tree.sh            compose ($BASE: tarball or folder, $FORCE=1: discard edits)
 #   tree.sh --strict   the same, but an edit in build/linux is an error
 #   tree.sh --edits    only list the files edited in build/linux
+#   tree.sh --unsaved  also what else is not in the series: commits, a rebase
 #   tree.sh --quiet    compose, and say nothing if it succeeds
 
 . "$(dirname "$0")/../lib.sh"
@@ -218,6 +219,13 @@ own_commits() {
 	[[ $head != "$(g rev-parse "$COMPOSED")" && $head != "$(g rev-parse "$COMPOSED-before")" ]]
 }
 
+# Other work that is only in build/
+unfinished() {
+	[[ -f $GENERATION ]] || return 0
+	! own_commits || g log --format='commit %h %s' "$COMPOSED..HEAD"
+	[[ ! -d $REBASE ]] || echo "rebase $(rel "$REBASE")"
+}
+
 # --- composition ---
 
 # Not that of build/linux
@@ -417,6 +425,7 @@ case ${1:-} in
 --strict)	STRICT=1 ;;
 --quiet)	QUIET=1 ;;
 --edits)	find_edits; exit 0 ;;
+--unsaved)	find_edits; unfinished; exit 0 ;;
 *)		die "unknown argument $1" ;;
 esac
 

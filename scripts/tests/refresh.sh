@@ -139,6 +139,8 @@ run tree.sh
 point "a commit is told" good "commits"
 run tree.sh --strict
 point "and refused" bad "commits of its own" "make refresh"
+run ../build/clean.sh
+point "it is not lost by make clean" bad "mm: Write the number out" "make refresh"
 run refresh.sh
 point "it becomes a patch" good 0004-mm-write-the-number-out.patch
 point "with its message" grep -qx '#1 of many' "$P/0004-mm-write-the-number-out.patch"
@@ -165,6 +167,8 @@ run tree.sh
 point "a base to which the series does not apply" bad "0002-second.patch: mm/two.c" "build/rebase" "make refresh"
 run refresh.sh
 point "the conflict is told until it is resolved" bad mm/two.c "build/rebase"
+run ../build/clean.sh
+point "and the rebase is not lost by make clean" bad "rebase build/rebase"
 resolve_two() (
 	cd "$DIR/repo/build/rebase"
 	sed -i -e '/^<<<<<<< /,/^=======$/d' -e '/^>>>>>>> /d' -e 's/^line 9$/line nine/' mm/two.c
