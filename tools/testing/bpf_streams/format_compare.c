@@ -63,13 +63,13 @@ static char *strnchr(const char *s, size_t count, int c)
 /* Not reached: the renderer leaves pointers to the base. */
 static char *pointer(const char *fmt, char *buf, char *end, void *ptr, ...)
 {
-	shim_bug("unexpected call of pointer()", __FILE__, __LINE__);
+	shim_bug("unexpected rendering of an address", __FILE__, __LINE__);
 	return buf;
 }
 
 static long copy_from_kernel_nofault(void *to, const void *from, size_t len)
 {
-	shim_bug("unexpected call of copy_from_kernel_nofault()", __FILE__, __LINE__);
+	shim_bug("unexpected lookup of an address", __FILE__, __LINE__);
 	return -EFAULT;
 }
 

@@ -87,7 +87,8 @@ run format-plain
 run format-asan
 run format-tags
 fuzz fuzzer "the stream behaves like the model" -runs=40000 -max_len=256 -len_control=0
-fuzz format-fuzzer "the renderer prints the same as the base" -runs=300000 -max_len=256 -len_control=0
+fuzz format-fuzzer "the renderer prints the same as the base" -runs=300000 -max_len=256 \
+	-len_control=0
 tap litmus bash "$(dirname "$0")/litmus/run.sh" "$kdir"
 echo "1..$points"
 ((failed == 0))

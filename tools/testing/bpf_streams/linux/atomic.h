@@ -19,7 +19,9 @@
 	__atomic_compare_exchange_n(ptr, old, val, false,		\
 				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
 
+/* After everything before it */
 #define smp_store_release(ptr, val) __atomic_store_n(ptr, val, __ATOMIC_RELEASE)
+/* Before everything after it */
 #define smp_load_acquire(ptr)	__atomic_load_n(ptr, __ATOMIC_ACQUIRE)
 
 static inline int atomic_read(const atomic_t *v)
