@@ -7,7 +7,7 @@
 
 [[ -d $BUILD ]] || exit 0
 edits=$("$SCRIPTS/series/tree.sh" --unsaved)
-if [[ -n $edits && -z ${FORCE:-} ]]; then
+if [[ -n $edits && ${FORCE:-0} == 0 ]]; then
 	printf '%s\n' "$edits" >&2
 	die "what is listed above would be lost" \
 	    "'make refresh' puts it into the series, 'make clean FORCE=1' throws it away"

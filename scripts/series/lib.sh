@@ -19,14 +19,16 @@ OVERLAY_DIRS=(kernel include mm arch lib tools Documentation samples)
 IDENTITY='BPF Streams Developers <bpf-streams@localhost>'
 
 # shellcheck disable=SC2046 # names
-unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" $(git rev-parse --local-env-vars 2>/dev/null)
+unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" $(git rev-parse --local-env-vars 2>/dev/null) \
+	GIT_DIFF_OPTS GIT_TEMPLATE_DIR
 
 # our_git ARGS...: git without the user's settings, which must not change what comes out
 our_git() {
-	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 \
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 \
 	GIT_COMMITTER_NAME=${IDENTITY% <*} GIT_COMMITTER_EMAIL=bpf-streams@localhost \
 		git -c safe.directory='*' -c core.autocrlf=false -c core.fileMode=true \
-			-c core.quotePath=false -c gc.auto=0 "$@"
+			-c core.quotePath=false -c gc.auto=0 \
+			-c core.attributesFile=/dev/null -c core.hooksPath=/dev/null "$@"
 }
 
 # g ARGS...: in build/linux
@@ -37,6 +39,20 @@ g() {
 # stage DIR: reads paths, puts the files of DIR into the index
 stage() {
 	our_git -C "$1" --git-dir="$LINUX/.git" --work-tree=. update-index --add --stdin
+}
+
+# check_state: build/linux must be on its branch, with nothing of git's under way
+check_state() {
+	local what busy=
+
+	[[ $(g symbolic-ref -q HEAD) == refs/heads/series ]] || busy="it is not on the branch 'series'"
+	for what in rebase-merge rebase-apply MERGE_HEAD CHERRY_PICK_HEAD REVERT_HEAD BISECT_LOG; do
+		[[ ! -e $LINUX/.git/$what ]] || busy="git is in the middle of something ($what)"
+	done
+	[[ -z $(g ls-files --unmerged) ]] || busy="there are conflicts"
+	[[ -z $busy ]] ||
+		die "in build/linux, $busy" \
+		    "see 'git status' there: finish it, and 'git checkout series'; 'make tree FORCE=1' throws it away"
 }
 
 need_tree() {
@@ -112,6 +128,16 @@ overlay_files() {
 	fi
 }
 
+# parse_patch FILE WORK: sets AUTHOR and SUBJECT, writes the rest of the message, without
+# what is not of it, to WORK/message
+parse_patch() {
+	our_git -C / mailinfo -b "$2/message.raw" "$2/diff" <"$1" >"$2/info"
+	AUTHOR="$(sed -n 's/^Author: //p' "$2/info") <$(sed -n 's/^Email: //p' "$2/info")>"
+	SUBJECT=$(sed -n 's/^Subject: //p' "$2/info")
+	[[ $AUTHOR != ' <>' ]] || AUTHOR=$IDENTITY
+	sed '/^Adds:/d' "$2/message.raw" | cat -s >"$2/message"
+}
+
 # --- patches become commits; the work tree is not touched ---
 
 # A line for each hunk that git apply puts elsewhere than the patch says
@@ -173,7 +199,12 @@ in_rebase() {
 }
 
 rebase_pending() {
-	[[ -d $(in_rebase rev-parse --path-format=absolute --git-path rebase-merge) ]]
+	[[ -d $(rebase_file rebase-merge) ]]
+}
+
+# rebase_file NAME: a file that goes with the rebase
+rebase_file() {
+	in_rebase rev-parse --path-format=absolute --git-path "$1"
 }
 
 drop_rebase() {
@@ -189,7 +220,8 @@ patches_hash() {
 start_rebase() {
 	drop_rebase
 	g worktree add -q --detach "$REBASE" "$1"
-	patches_hash >"$(in_rebase rev-parse --path-format=absolute --git-path patches-hash)"
+	patches_hash >"$(rebase_file patches-hash)"
+	g rev-parse HEAD >"$(rebase_file linux-head)"
 	GIT_SEQUENCE_EDITOR=: GIT_EDITOR=: \
 		in_rebase rebase -q -i --autosquash "${@:2}" >"$LOGS/rebase" 2>&1
 }

@@ -128,13 +128,20 @@ rebase() {
 
 # The rebase of an earlier run that stopped: true if it has come to its end since
 rebase_ended() {
-	[[ -d $REBASE ]] || return 1
+	if [[ ! -e $REBASE/.git || ! -f $(rebase_file linux-head) ]]; then
+		drop_rebase
+		return 1
+	fi
 	! rebase_pending || stop_at_conflict
-	[[ $(patches_hash) == "$(<"$(in_rebase rev-parse --path-format=absolute --git-path patches-hash)")" ]] ||
+	[[ $(g rev-parse HEAD) == "$(<"$(rebase_file linux-head)")" ]] ||
+		die "build/linux has new commits since the rebase in build/rebase began" \
+		    "make edits of them: git reset $(<"$(rebase_file linux-head)"), in build/linux"
+	[[ $(patches_hash) == "$(<"$(rebase_file patches-hash)")" ]] ||
 		die "patches/ changed since the rebase in build/rebase began" \
 		    "put them back, or give the rebase up: rm -rf build/rebase"
 	TIP=$(in_rebase rev-parse HEAD)
-	if g log --format=%s "base..$TIP" | grep '^fixup! ' >/dev/null; then
+	if ! g merge-base --is-ancestor base "$TIP" ||
+	   g log --format=%s "base..$TIP" | grep '^fixup! ' >/dev/null; then
 		say "the rebase was given up: starting again"
 		drop_rebase
 		return 1
@@ -149,8 +156,8 @@ names() {
 
 	number=$(series_patches | sed -n 's/^\([0-9]*\)-.*/\1/p' | sort -n | tail -n 1)
 	number=$((10#${number:-0}))
-	g log --reverse --format='%H %f %(trailers:key=Patch,valueonly,separator=%x20)' "base..$TIP" |
-		while read -r commit subject name; do
+	g log --reverse --format='%H|%(trailers:key=Patch,valueonly,separator=%x20)|%f' "base..$TIP" |
+		while IFS='|' read -r commit name subject; do
 			if [[ -z $name ]]; then
 				number=$((number + 1))
 				name=$(printf '%04d-%s.patch' "$number" "${subject,,}")
@@ -163,9 +170,9 @@ names() {
 check_commit() {
 	local was is kind path
 
-	! g log -1 --format=%b "$1" | grep -q -E '^(---|diff -|Index: )' ||
-		die "a line in the message of $2 looks like the beginning of a diff" \
-		    "indent it: git commit --amend, or git rebase -i base, in build/linux"
+	[[ $2 == *.patch && $2 != */* ]] || die "the trailer Patch: $2 is no name of a patch"
+	[[ ! -e $PATCHES/$2 ]] || series_patches | grep -xF -e "$2" >/dev/null ||
+		die "$2 is in patches/, but not in patches/series" "choose another name, or move it away"
 	while read -r was is _ _ kind path; do
 		if [[ $kind == D ]] && in_base "$path"; then
 			die "the commit of $2 deletes $path, and patches cannot delete files"
@@ -179,8 +186,9 @@ check_commit() {
 write_patch() {
 	local path changed=()
 
-	g log -1 --format='From: %an <%ae>%nSubject: %s%n%n%b' "$1" | sed '/^Patch: /d' |
-		sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
+	g log -1 --format='From: %an <%ae>%nSubject: %s%n' "$1"
+	# without empty lines at the end
+	printf '%s\n' "$(message_of "$1")"
 	echo ---
 	g diff-tree -r --no-commit-id --no-renames --name-only --diff-filter=A "$1" | sed 's/^/Adds: /'
 	while IFS= read -r path; do
@@ -188,8 +196,23 @@ write_patch() {
 	done < <(g diff-tree -r --no-commit-id --no-renames --name-only --diff-filter=M "$1")
 	((${#changed[@]})) || return 0
 	echo
-	g diff-tree -p --no-commit-id --no-renames --no-color --no-ext-diff "$1" -- "${changed[@]}" |
+	g diff-tree -p -U3 --text --no-commit-id --no-renames --no-color --no-ext-diff "$1" -- "${changed[@]}" |
 		grep -v -e '^diff --git ' -e '^index '
+}
+
+message_of() {
+	g log -1 --format=%b "$1" | sed '/^Patch: /d' | cat -s
+}
+
+# check_message COMMIT NAME: will make tree read it as it is?
+check_message() {
+	local AUTHOR SUBJECT
+
+	parse_patch "$WORK/patches/$2" "$WORK"
+	[[ $SUBJECT == "$(g log -1 --format=%s "$1")" && $AUTHOR == "$(g log -1 --format='%an <%ae>' "$1")" &&
+	   $(<"$WORK/message") == "$(message_of "$1")" ]] ||
+		die "the message of $2 cannot be that of a mail: a line looks like the beginning of a diff, or like a header" \
+		    "indent it: git commit --amend, or git rebase -i base, in build/linux"
 }
 
 # Everything, before anything in the repository changes
@@ -204,10 +227,13 @@ write_patches() {
 	while read -r commit name; do
 		check_commit "$commit" "$name"
 		write_patch "$commit" >"$WORK/patches/$name"
+		check_message "$commit" "$name"
 	done <"$WORK/names"
 	overlays_of "$TIP" | while IFS= read -r name; do
 		[[ " ${OVERLAY_DIRS[*]} " == *" ${name%%/*} "* ]] ||
 			die "$name: new files can only be in ${OVERLAY_DIRS[*]}"
+		[[ $name != *[[:space:]]* ]] || die "$name: names of new files cannot have spaces"
+		[[ $(g ls-tree "$TIP" -- "$name") == 100* ]] || die "$name is not a plain file"
 	done
 }
 
@@ -234,6 +260,18 @@ remove() {
 	WROTE=1
 }
 
+# With its comments, unless the order changed
+write_series() {
+	local old
+
+	old=$(series_patches | wc -l)
+	if cmp -s <(series_patches) <(head -n "$old" "$WORK/series"); then
+		{ cat "$PATCHES/series"; tail -n +$((old + 1)) "$WORK/series"; } | put "$PATCHES/series"
+	else
+		put "$PATCHES/series" <"$WORK/series"
+	fi
+}
+
 install_patches() {
 	local name
 
@@ -244,7 +282,7 @@ install_patches() {
 	while IFS= read -r name; do
 		remove "$PATCHES/$name"
 	done < <(series_patches | grep -v -x -F -f "$WORK/series" || :)
-	cmp -s <(series_patches) "$WORK/series" || put "$PATCHES/series" <"$WORK/series"
+	write_series
 }
 
 install_overlays() {
@@ -269,11 +307,16 @@ take_over() {
 	g diff-tree -r --no-renames --name-only "$EDITS" "$TIP" | while IFS= read -r path; do
 		if [[ -f $LINUX/$path ]] &&
 		   [[ $(g hash-object -- "$path") == "$(g rev-parse -q --verify "$EDITS:$path")" ]]; then
-			g checkout -q "$TIP" -- "$path"
+			if g cat-file -e "$TIP:$path" 2>/dev/null; then
+				g checkout -q "$TIP" -- "$path"
+			else
+				g rm -q -f -- "$path"
+			fi
 		fi
 	done
 	# Commits of its own are in the series now
 	g update-ref "$COMPOSED" HEAD
+	g update-ref -d refs/installing
 }
 
 [[ $PATCH != */* ]] || die "PATCH is a name in patches/, without a path"
@@ -284,7 +327,12 @@ prepare_build
 rm_at_exit "$WORK"
 mkdir "$WORK"
 WROTE=
-if rebase_ended; then
+check_state
+if g rev-parse -q --verify refs/installing >/dev/null; then
+	say "finishing what an earlier run began to write"
+	lock tree
+	TIP=$(g rev-parse refs/installing)
+elif rebase_ended; then
 	lock tree
 else
 	child "$SCRIPTS/series/tree.sh" --quiet
@@ -294,6 +342,7 @@ else
 	[[ $TIP == "$(g rev-parse "$COMPOSED")" ]] || rebase
 fi
 write_patches
+g update-ref refs/installing "$TIP"
 install_patches
 install_overlays
 take_over

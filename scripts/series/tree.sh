@@ -17,6 +17,7 @@ use series/lib
 
 BASE=${BASE:-}
 FORCE=${FORCE:-}
+[[ $FORCE != 0 ]] || FORCE=
 DEBIAN_BASE=/usr/src/linux-source-6.12.tar.xz
 WORK=$BUILD/tree.tmp.$$
 # In build/linux/.git: which base it is of, what it was composed from, and which hunks
@@ -69,18 +70,20 @@ copy_base_folder() {
 	rm_at_exit "$BASE_DIR.tmp"
 	HINT=
 	step "copying $BASE" "$LOGS/extract" \
-		rsync -a --delete --exclude /.git "$BASE/" "$BASE_DIR.tmp/"
+		rsync -a --no-owner --no-group --delete --exclude /.git "$BASE/" "$BASE_DIR.tmp/"
 }
 
 # A folder is compared file by file, by size and time, a tarball as a whole
 base_is_current() {
-	[[ -f $BASE_DIR.id && -d $BASE_DIR && $(<"$BASE_DIR.id") == "$ID" ]] || return 1
+	[[ -f $BASE_DIR.id && -f $BASE_DIR.generation && -d $BASE_DIR && $(<"$BASE_DIR.id") == "$ID" ]] || return 1
 	[[ -d $BASE ]] || return 0
-	[[ $(rsync -an --modify-window=-1 --delete --itemize-changes --exclude /.git "$BASE/" "$BASE_DIR/" |
+	[[ $(rsync -an --no-owner --no-group --modify-window=-1 --delete --itemize-changes --exclude /.git "$BASE/" "$BASE_DIR/" |
 		grep -c -v '^\.d') == 0 ]]
 }
 
 prepare_base() {
+	local was
+
 	choose_base
 	if [[ -d $BASE ]]; then
 		check_version "$BASE"
@@ -97,11 +100,15 @@ prepare_base() {
 		extract
 	fi
 	check_version "$BASE_DIR.tmp"
-	refuse_edits "the base changes" "$(find_edits)"
-	rm -rf "$BASE_DIR" "$BASE_DIR.id" "$BASE_DIR.generation"
+	was=$BASE_DIR
+	[[ -d $was ]] || was=$BASE_DIR.tmp
+	refuse_edits "the base changes" "$(find_edits "$was"; unfinished)"
+	# It is whole when it has an id
+	rm -f "$BASE_DIR.id"
+	rm -rf "$BASE_DIR" "$BASE_DIR.generation"
 	mv "$BASE_DIR.tmp" "$BASE_DIR"
-	echo "$ID" >"$BASE_DIR.id"
 	od -An -N8 -tx8 /dev/urandom >"$BASE_DIR.generation"
+	echo "$ID" >"$BASE_DIR.id"
 }
 
 # --- what the series consists of ---
@@ -162,22 +169,23 @@ check_series() {
 # --- edits in build/linux ---
 
 files_in() {
-	find "$1" -path "$1/.git" -prune -o -type f -printf '%P\n' | sort
+	find "$1" -path "$1/.git" -prune -o ! -type d -printf '%P\n' | sort
 }
 
-# Edits that git does not see: files of the base that it does not track, and new ones
+# strays [BASE]: edits that git does not see: files of the base that it does not track, and
+# new ones
 strays() {
-	local path
+	local base=${1:-$BASE_DIR} path
 
-	[[ -d $BASE_DIR ]] || return 0
-	files_in "$BASE_DIR" >"$WORK/base"
+	[[ -d $base ]] || return 0
+	files_in "$base" >"$WORK/base"
 	files_in "$LINUX" >"$WORK/linux"
 	g ls-tree -r --name-only HEAD >"$WORK/tracked"
 	comm -23 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" | sed 's/^/deleted /'
-	find "$LINUX" -path "$LINUX/.git" -prune -o -type f -cnewer "$GENERATION" -printf '%P\n' |
+	find "$LINUX" -path "$LINUX/.git" -prune -o ! -type d -cnewer "$GENERATION" -printf '%P\n' |
 		sort | comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
 		while IFS= read -r path; do
-			same "$BASE_DIR/$path" "$LINUX/$path" || echo "edited $path"
+			same "$base/$path" "$LINUX/$path" || echo "edited $path"
 		done
 	comm -13 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" |
 		sed -E '/(~|\.orig|\.rej|\/#[^/]*#)$/d' | ignored_out | sed 's/^/new /'
@@ -189,15 +197,19 @@ ignored_out() {
 }
 
 same() {
+	if [[ -L $1 || -L $2 ]]; then
+		[[ $(readlink "$1") == "$(readlink "$2")" ]]
+		return
+	fi
 	cmp -s "$1" "$2" && [[ $(stat -c %A "$1") == "$(stat -c %A "$2")" ]]
 }
 
-# find_edits: "edited PATH", "deleted PATH" and "new PATH" lines
+# find_edits [BASE]: "edited PATH", "deleted PATH" and "new PATH" lines
 find_edits() {
 	[[ -f $GENERATION ]] || return 0
-	g update-index -q --refresh || :
+	g update-index -q --refresh >/dev/null || :
 	{
-		strays
+		strays "$@"
 		g diff-index --no-renames --name-status HEAD |
 			sed -e 's/^A\t/new /' -e 's/^D\t/deleted /' -e 's/^[A-Z]\t/edited /'
 	} | sort -u -k 2
@@ -224,6 +236,11 @@ unfinished() {
 	[[ -f $GENERATION ]] || return 0
 	! own_commits || g log --format='commit %h %s' "$COMPOSED..HEAD"
 	[[ ! -d $REBASE ]] || echo "rebase $(rel "$REBASE")"
+}
+
+# Of what git is in the middle of in build/linux
+quit_git() {
+	rm -rf "$LINUX"/.git/{rebase-merge,rebase-apply,MERGE_HEAD,CHERRY_PICK_HEAD,REVERT_HEAD,BISECT_LOG}
 }
 
 # --- composition ---
@@ -265,20 +282,16 @@ base_commit() {
 }
 
 commit_patch() {
-	local patch=$1 author subject
+	local patch=$1 AUTHOR SUBJECT
 
-	our_git mailinfo -b "$WORK/message" "$WORK/diff" <"$PATCHES/$patch" >"$WORK/info"
-	author=$(sed -n -e 's/^Author: //p' "$WORK/info")
-	author+=" <$(sed -n -e 's/^Email: //p' "$WORK/info")>"
-	subject=$(sed -n -e 's/^Subject: //p' "$WORK/info")
-	[[ -n $subject ]] || die "$patch has no Subject:" "its header is a whole commit message"
-	[[ $author != ' <>' ]] || author=$IDENTITY
+	parse_patch "$PATCHES/$patch" "$WORK"
+	[[ -n $SUBJECT ]] || die "$patch has no Subject:" "its header is a whole commit message"
 	patch_adds "$patch" | stage "$REPO"
 	{
-		printf '%s\n\n' "$subject"
-		sed '/^Adds:/d' "$WORK/message" | cat -s
-	} | our_git interpret-trailers --no-divider --trailer "Patch: $patch" >"$WORK/commit"
-	TIP=$(commit_index "$author" "$TIP" <"$WORK/commit")
+		printf '%s\n\n' "$SUBJECT"
+		cat "$WORK/message"
+	} | our_git -C / interpret-trailers --no-divider --trailer "Patch: $patch" >"$WORK/commit"
+	TIP=$(commit_index "$AUTHOR" "$TIP" <"$WORK/commit")
 }
 
 # If the series was composed on another base before, git can take it to the new one by a
@@ -335,6 +348,7 @@ check_out() {
 		    "put the repository's side back and run 'make refresh' (keeps the edit), or run 'make tree FORCE=1' (discards it)"
 	fi
 	g update-ref refs/tags/base "$NEW_BASE"
+	g update-ref -d refs/installing
 	g update-ref -d refs/old/series
 	g update-ref -d refs/old/base
 }
@@ -353,7 +367,7 @@ copy_base() {
 		rm_at_exit "$LINUX.tmp"
 		step "copying build/base to build/linux" "$LOGS/copy" \
 			cp -a --reflink=auto "$BASE_DIR" "$LINUX.tmp"
-		our_git init -q -b series "$LINUX.tmp"
+		our_git init -q --template= -b series "$LINUX.tmp"
 		our_git -C "$LINUX.tmp" config status.showUntrackedFiles no
 		# messages may have lines that begin with #
 		our_git -C "$LINUX.tmp" config core.commentChar ";"
@@ -434,14 +448,19 @@ need git rsync tar
 lock tree
 prepare_base
 check_series
+[[ ! -f $GENERATION || -n $FORCE ]] || check_state
+[[ -z $FORCE || ! -d $LINUX/.git ]] || quit_git
 cmp -s "$BASE_DIR.generation" "$GENERATION" || copy_base
 if ! own_commits || [[ -n $FORCE ]]; then
 	strays | sed -n -e 's/^edited //p' -e 's/^deleted //p' | track
-elif [[ -z $STRICT ]] && series_unchanged; then
+elif series_unchanged; then
+	[[ -z $STRICT ]] ||
+		die "build/linux has commits of its own" \
+		    "'make refresh' puts them into the series, 'make tree FORCE=1' throws them away"
 	warn "note: build/linux has commits that are not yet in the series (make refresh)"
 else
-	die "build/linux has commits of its own" \
-	    "'make refresh' puts them into the series, 'make tree FORCE=1' throws them away"
+	die "build/linux has commits of its own, and the series changed, too" \
+	    "put the repository's side back (git stash), run 'make refresh', then git stash pop; or 'make tree FORCE=1' throws the commits away"
 fi
 NEW=$(g rev-parse "$COMPOSED")
 NEW_BASE=$(g rev-parse base)

@@ -158,6 +158,51 @@ point "what was dropped from the branch goes from the series" test ! -e "$P/0004
 run tree.sh --strict
 point "and from the tree" good "2 patches"
 
+# where git is
+git -C "$LINUX" checkout -q base
+run refresh.sh
+point "nothing is written from another commit" bad "not on the branch 'series'"
+run tree.sh
+point "nor composed" bad "git checkout series"
+git -C "$LINUX" checkout -q series
+keep
+sed -i 's/^line 20$/stashed/' "$LINUX/mm/one.c"
+git -C "$LINUX" stash -q
+sed -i 's/^line 20$/twenty/' "$LINUX/mm/one.c"
+git -C "$LINUX" -c user.name=x -c user.email=x commit -q -a -m 'mm: Twenty' -m 'Signed-off-by: x <x>'
+git -C "$LINUX" stash pop -q >/dev/null 2>&1 || :
+run refresh.sh
+point "nor with conflicts" bad "there are conflicts"
+point "and no patch is changed" differ_only
+git -C "$LINUX" reset -q --hard HEAD
+echo 'not of the series' >"$P/0003-mm-twenty.patch"
+run refresh.sh
+point "a patch that is not in the series is not overwritten" bad 0003-mm-twenty.patch "not in patches/series"
+rm "$P/0003-mm-twenty.patch"
+cp "$DIR/repo/include/linux/new.h" "$DIR/new.h"
+echo changed >>"$DIR/repo/include/linux/new.h"
+run tree.sh
+point "commits and another series: what to do is told" bad "commits of its own" "git stash"
+cp "$DIR/new.h" "$DIR/repo/include/linux/new.h"
+cp -r "$DIR/base" "$DIR/base3"
+BASE=$DIR/base3 run tree.sh
+point "another base does not throw commits away" bad "mm: Twenty" "the base changes"
+git -C "$LINUX" reset -q --hard HEAD~1
+sed -i '1s/^/# a comment\n/' "$P/series"
+run tree.sh
+sed -i 's/^line 21$/21/' "$LINUX/mm/one.c"
+PATCH=0005-comment.patch run refresh.sh
+point "comments of the series stay" grep -qx '# a comment' "$P/series"
+git -C "$LINUX" reset -q --hard HEAD~1
+run refresh.sh
+run tree.sh
+sed -i 's/^line 22$/22/' "$LINUX/mm/untouched.c"
+rm -rf "$DIR/repo/build/base"
+run tree.sh
+point "an edit is not lost with build/base" grep -qx 22 "$LINUX/mm/untouched.c"
+cp "$DIR/base/mm/untouched.c" "$LINUX/mm/untouched.c"
+run tree.sh
+
 # another base
 keep
 cp -r "$DIR/base" "$DIR/base2"
