@@ -65,7 +65,8 @@ check_mail() {
 	local mail=$1 report=$WORK/report
 
 	# its exit status also counts what we excuse: the report decides
-	(cd "$BASE_DIR" && perl scripts/checkpatch.pl --strict --show-types --color=never \
+	# it leaves a file where it runs
+	(cd "$WORK" && perl "$BASE_DIR/scripts/checkpatch.pl" --strict --show-types --color=never \
 		--root="$LINUX" "$mail") >"$report" 2>&1 || :
 	if ! grep -q '^total: ' "$report"; then
 		cat "$report" >&2
