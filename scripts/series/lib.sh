@@ -25,6 +25,7 @@ unset "${!GIT_AUTHOR_@}" "${!GIT_COMMITTER_@}" $(git rev-parse --local-env-vars 
 # our_git ARGS...: git without the user's settings, which must not change what comes out
 our_git() {
 	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 \
+	GIT_CEILING_DIRECTORIES=$BUILD \
 	GIT_COMMITTER_NAME=${IDENTITY% <*} GIT_COMMITTER_EMAIL=bpf-streams@localhost \
 		git -c safe.directory='*' -c core.autocrlf=false -c core.fileMode=true \
 			-c core.quotePath=false -c gc.auto=0 \
@@ -131,7 +132,7 @@ overlay_files() {
 # parse_patch FILE WORK: sets AUTHOR and SUBJECT, writes the rest of the message, without
 # what is not of it, to WORK/message
 parse_patch() {
-	our_git -C / mailinfo -b "$2/message.raw" "$2/diff" <"$1" >"$2/info"
+	our_git -C / mailinfo -b "$2/message.raw" "$2/diff" <"$1" >"$2/info" || return
 	AUTHOR="$(sed -n 's/^Author: //p' "$2/info") <$(sed -n 's/^Email: //p' "$2/info")>"
 	SUBJECT=$(sed -n 's/^Subject: //p' "$2/info")
 	[[ $AUTHOR != ' <>' ]] || AUTHOR=$IDENTITY
@@ -186,7 +187,7 @@ apply_series() {
 commit_index() {
 	local tree email=${1##*<} date='@0 +0000'
 
-	tree=$(g write-tree)
+	tree=$(g write-tree) || return
 	GIT_AUTHOR_NAME=${1% <*} GIT_AUTHOR_EMAIL=${email%>} \
 	GIT_AUTHOR_DATE=$date GIT_COMMITTER_DATE=$date \
 		g commit-tree "$tree" ${2:+-p "$2"} -F -
@@ -212,15 +213,19 @@ drop_rebase() {
 	g worktree prune
 }
 
-patches_hash() {
-	cat "$PATCHES/series" "$PATCHES"/*.patch | sha256sum
+# What is in the repository of the series
+series_hash() {
+	(cd "$REPO" && {
+		cat patches/series patches/*.patch
+		overlay_files | sort | xargs -d '\n' -r cat
+	}) | sha256sum
 }
 
 # start_rebase COMMIT ARGS...: fails if it stops with a conflict
 start_rebase() {
 	drop_rebase
-	g worktree add -q --detach "$REBASE" "$1"
-	patches_hash >"$(rebase_file patches-hash)"
+	g worktree add -q --detach "$REBASE" "$1" || die "git cannot make build/rebase"
+	series_hash >"$(rebase_file series-hash)"
 	g rev-parse HEAD >"$(rebase_file linux-head)"
 	GIT_SEQUENCE_EDITOR=: GIT_EDITOR=: \
 		in_rebase rebase -q -i --autosquash "${@:2}" >"$LOGS/rebase" 2>&1

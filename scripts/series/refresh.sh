@@ -16,6 +16,7 @@
 use series/lib
 
 PATCH=${PATCH:-}
+unset FORCE
 WORK=$BUILD/refresh.tmp.$$
 LOG=$LOGS/rebase
 # The last commits of build/linux, with a fixup for each edit
@@ -111,7 +112,13 @@ name_of() {
 }
 
 stop_at_conflict() {
-	in_rebase diff --name-only --diff-filter=U | sed 's/^/    /' >&2
+	local files
+
+	files=$(in_rebase diff --name-only --diff-filter=U)
+	[[ -n $files ]] ||
+		die "the rebase in build/rebase stopped: $(tail -n 1 "$LOG")" \
+		    "'git status' there says how to go on ('git rebase --skip' if a patch became empty), then run 'make refresh' again"
+	printf '    %s\n' "${files//$'\n'/$'\n'    }" >&2
 	die "the edit conflicts with $(name_of "$(in_rebase rev-parse REBASE_HEAD)") in the files above (git said: $(rel "$LOG"))" \
 	    "resolve it in build/rebase, where 'git status' says how, and run 'make refresh' again; 'git rebase --abort' there gives up, the edits stay"
 }
@@ -136,8 +143,10 @@ rebase_ended() {
 	[[ $(g rev-parse HEAD) == "$(<"$(rebase_file linux-head)")" ]] ||
 		die "build/linux has new commits since the rebase in build/rebase began" \
 		    "make edits of them: git reset $(<"$(rebase_file linux-head)"), in build/linux"
-	[[ $(patches_hash) == "$(<"$(rebase_file patches-hash)")" ]] ||
-		die "patches/ changed since the rebase in build/rebase began" \
+	[[ -z $(in_rebase status --porcelain --untracked-files=no) ]] ||
+		die "there are changes in build/rebase" "commit them there, or throw them away"
+	[[ $(series_hash) == "$(<"$(rebase_file series-hash)")" ]] ||
+		die "the series changed since the rebase in build/rebase began" \
 		    "put them back, or give the rebase up: rm -rf build/rebase"
 	TIP=$(in_rebase rev-parse HEAD)
 	if ! g merge-base --is-ancestor base "$TIP" ||
@@ -170,12 +179,17 @@ names() {
 check_commit() {
 	local was is kind path
 
+	(($(g log -1 --format=%b "$1" | grep -c '^Patch: ') <= 1)) ||
+		die "the message of $2 has another line that begins with Patch:" "indent it"
 	[[ $2 == *.patch && $2 != */* ]] || die "the trailer Patch: $2 is no name of a patch"
 	[[ ! -e $PATCHES/$2 ]] || series_patches | grep -xF -e "$2" >/dev/null ||
 		die "$2 is in patches/, but not in patches/series" "choose another name, or move it away"
 	while read -r was is _ _ kind path; do
 		if [[ $kind == D ]] && in_base "$path"; then
 			die "the commit of $2 deletes $path, and patches cannot delete files"
+		elif [[ $kind == A && -e $BASE_DIR/$path ]]; then
+			die "git did not track $path of the base when it was committed" \
+			    "git reset HEAD~1 in build/linux, 'make tree', and commit again"
 		elif [[ $kind == [MT] && ${was#:} != "$is" ]]; then
 			die "the commit of $2 changes the mode of $path, and patches cannot"
 		fi
@@ -208,11 +222,15 @@ message_of() {
 check_message() {
 	local AUTHOR SUBJECT
 
-	parse_patch "$WORK/patches/$2" "$WORK"
-	[[ $SUBJECT == "$(g log -1 --format=%s "$1")" && $AUTHOR == "$(g log -1 --format='%an <%ae>' "$1")" &&
-	   $(<"$WORK/message") == "$(message_of "$1")" ]] ||
-		die "the message of $2 cannot be that of a mail: a line looks like the beginning of a diff, or like a header" \
-		    "indent it: git commit --amend, or git rebase -i base, in build/linux"
+	if parse_patch "$WORK/patches/$2" "$WORK" &&
+	   [[ $SUBJECT == "$(g log -1 --format=%s "$1")" &&
+	      $AUTHOR == "$(g log -1 --format='%an <%ae>' "$1")" &&
+	      $(<"$WORK/message") == "$(message_of "$1")" ]] &&
+	   our_git -C / apply --numstat --allow-empty "$WORK/patches/$2" >/dev/null 2>&1; then
+		return
+	fi
+	die "the message of $2 cannot be that of a mail: a line looks like part of a diff, or like a header" \
+	    "indent it: git commit --amend, or git rebase -i base, in build/linux"
 }
 
 # Everything, before anything in the repository changes
@@ -319,8 +337,8 @@ take_over() {
 	g update-ref -d refs/installing
 }
 
-[[ $PATCH != */* ]] || die "PATCH is a name in patches/, without a path"
-[[ -z $PATCH || $PATCH == *.patch ]] || die "PATCH must end in .patch"
+[[ -z $PATCH || $PATCH =~ ^[0-9A-Za-z][-._0-9A-Za-z]*\.patch$ ]] ||
+	die "PATCH is a name in patches/ without a path, such as 0001-some-words.patch"
 need git tar
 need_tree
 prepare_build

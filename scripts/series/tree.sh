@@ -103,6 +103,8 @@ prepare_base() {
 	was=$BASE_DIR
 	[[ -d $was ]] || was=$BASE_DIR.tmp
 	refuse_edits "the base changes" "$(find_edits "$was"; unfinished)"
+	# Patches that were never composed cannot be moved to the new base by a rebase
+	series_unchanged || rm -f "$FINGERPRINT"
 	# It is whole when it has an id
 	rm -f "$BASE_DIR.id"
 	rm -rf "$BASE_DIR" "$BASE_DIR.generation"
@@ -172,6 +174,11 @@ files_in() {
 	find "$1" -path "$1/.git" -prune -o ! -type d -printf '%P\n' | sort
 }
 
+# To see quickly what may differ
+listing() {
+	find "$1" -path "$1/.git" -prune -o ! -type d -printf '%P\t%s %T@ %m %l\n' | sort
+}
+
 # strays [BASE]: edits that git does not see: files of the base that it does not track, and
 # new ones
 strays() {
@@ -183,7 +190,7 @@ strays() {
 	g ls-tree -r --name-only HEAD >"$WORK/tracked"
 	comm -23 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" | sed 's/^/deleted /'
 	find "$LINUX" -path "$LINUX/.git" -prune -o ! -type d -cnewer "$GENERATION" -printf '%P\n' |
-		sort | comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
+		sort | comm -12 - <(comm -13 <(listing "$base") <(listing "$LINUX") | cut -f 1 | sort) | comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
 		while IFS= read -r path; do
 			same "$base/$path" "$LINUX/$path" || echo "edited $path"
 		done
@@ -228,7 +235,8 @@ own_commits() {
 	local head
 
 	head=$(g rev-parse HEAD)
-	[[ $head != "$(g rev-parse "$COMPOSED")" && $head != "$(g rev-parse "$COMPOSED-before")" ]]
+	[[ $head != "$(g rev-parse "$COMPOSED")" &&
+	   $head != "$(g rev-parse -q --verify "$COMPOSED-before" || :)" ]]
 }
 
 # Other work that is only in build/
@@ -266,32 +274,36 @@ track() {
 	)
 	g update-ref "$COMPOSED" "$commit"
 	g update-ref HEAD "$commit"
+	# The base gets them, too
+	rm -f "$FINGERPRINT"
 }
 
+# tracked_base_files COMMIT
 tracked_base_files() {
 	{
-		g ls-tree -r --name-only HEAD 2>/dev/null || :
+		g ls-tree -r --name-only "$1" 2>/dev/null || :
 		series_files
 	} | sort -u | comm -12 - <(files_in "$BASE_DIR")
 }
 
 base_commit() {
 	g read-tree --empty
-	tracked_base_files | stage "$BASE_DIR"
+	tracked_base_files HEAD | stage "$BASE_DIR"
 	commit_index "$IDENTITY" <<<"Linux $(make -s -C "$BASE_DIR" kernelversion)"
 }
 
 commit_patch() {
 	local patch=$1 AUTHOR SUBJECT
 
-	parse_patch "$PATCHES/$patch" "$WORK"
+	parse_patch "$PATCHES/$patch" "$WORK" || die "git cannot read the header of $patch"
 	[[ -n $SUBJECT ]] || die "$patch has no Subject:" "its header is a whole commit message"
-	patch_adds "$patch" | stage "$REPO"
+	patch_adds "$patch" | stage "$REPO" || die "git cannot add the new files of $patch"
 	{
 		printf '%s\n\n' "$SUBJECT"
 		cat "$WORK/message"
-	} | our_git -C / interpret-trailers --no-divider --trailer "Patch: $patch" >"$WORK/commit"
-	TIP=$(commit_index "$AUTHOR" "$TIP" <"$WORK/commit")
+	} | our_git -C / interpret-trailers --no-divider --trailer "Patch: $patch" >"$WORK/commit" ||
+		die "git cannot write the message of $patch"
+	TIP=$(commit_index "$AUTHOR" "$TIP" <"$WORK/commit") || die "git cannot commit $patch"
 }
 
 # If the series was composed on another base before, git can take it to the new one by a
@@ -348,6 +360,7 @@ check_out() {
 		    "put the repository's side back and run 'make refresh' (keeps the edit), or run 'make tree FORCE=1' (discards it)"
 	fi
 	g update-ref refs/tags/base "$NEW_BASE"
+	g update-ref -d "$COMPOSED-before"
 	g update-ref -d refs/installing
 	g update-ref -d refs/old/series
 	g update-ref -d refs/old/base
@@ -358,6 +371,10 @@ copy_base() {
 	[[ ! -d $LINUX || -d $LINUX/.git ]] ||
 		die "build/linux was made by an older version of this script" \
 		    "save your edits, if there are any, and run: rm -rf build/linux"
+	if [[ -f $FINGERPRINT ]] && ! g rev-parse -q --verify refs/old/series >/dev/null; then
+		g update-ref refs/old/series "$COMPOSED"
+		g update-ref refs/old/base base
+	fi
 	if [[ -d $LINUX ]]; then
 		rm -f "$GENERATION" "$FINGERPRINT"
 		step "updating build/linux" "$LOGS/copy" \
@@ -371,11 +388,8 @@ copy_base() {
 		our_git -C "$LINUX.tmp" config status.showUntrackedFiles no
 		# messages may have lines that begin with #
 		our_git -C "$LINUX.tmp" config core.commentChar ";"
+		our_git -C "$LINUX.tmp" config core.autocrlf false
 		mv "$LINUX.tmp" "$LINUX"
-	fi
-	if g rev-parse -q --verify "$COMPOSED" >/dev/null && ! g rev-parse -q --verify refs/old/series >/dev/null; then
-		g update-ref refs/old/series "$COMPOSED"
-		g update-ref refs/old/base base
 	fi
 	NEW_BASE=$(use_scratch_index; base_commit)
 	g symbolic-ref HEAD refs/heads/series
@@ -390,7 +404,7 @@ copy_base() {
 fingerprint() {
 	{
 		cat "$BASE_DIR.generation"
-		tracked_base_files
+		tracked_base_files base
 		(cd "$REPO" && {
 			echo patches/series
 			series_patches | sed 's|^|patches/|'
@@ -432,6 +446,7 @@ summary() {
 
 STRICT=
 QUIET=
+prepare_build
 mkdir -p "$WORK"
 rm_at_exit "$WORK"
 case ${1:-} in
@@ -443,7 +458,6 @@ case ${1:-} in
 *)		die "unknown argument $1" ;;
 esac
 
-prepare_build
 need git rsync tar
 lock tree
 prepare_base
