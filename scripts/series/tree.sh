@@ -51,8 +51,6 @@ check_version() {
 }
 
 extract() {
-	local top
-
 	rm -rf "$BASE_DIR.tmp"
 	mkdir "$BASE_DIR.tmp"
 	rm_at_exit "$BASE_DIR.tmp"
@@ -189,8 +187,10 @@ strays() {
 	files_in "$LINUX" >"$WORK/linux"
 	g ls-tree -r --name-only HEAD >"$WORK/tracked"
 	comm -23 "$WORK/base" "$WORK/linux" | comm -23 - "$WORK/tracked" | sed 's/^/deleted /'
+	comm -13 <(listing "$base") <(listing "$LINUX") | cut -f 1 | sort >"$WORK/differing"
 	find "$LINUX" -path "$LINUX/.git" -prune -o ! -type d -cnewer "$GENERATION" -printf '%P\n' |
-		sort | comm -12 - <(comm -13 <(listing "$base") <(listing "$LINUX") | cut -f 1 | sort) | comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
+		sort | comm -12 - "$WORK/differing" |
+		comm -12 - "$WORK/base" | comm -23 - "$WORK/tracked" |
 		while IFS= read -r path; do
 			same "$base/$path" "$LINUX/$path" || echo "edited $path"
 		done
@@ -368,6 +368,8 @@ check_out() {
 
 # A work tree of the base alone
 copy_base() {
+	local ref
+
 	[[ ! -d $LINUX || -d $LINUX/.git ]] ||
 		die "build/linux was made by an older version of this script" \
 		    "save your edits, if there are any, and run: rm -rf build/linux"
@@ -391,7 +393,10 @@ copy_base() {
 		our_git -C "$LINUX.tmp" config core.autocrlf false
 		mv "$LINUX.tmp" "$LINUX"
 	fi
-	NEW_BASE=$(use_scratch_index; base_commit)
+	NEW_BASE=$(
+		use_scratch_index
+		base_commit
+	)
 	g symbolic-ref HEAD refs/heads/series
 	for ref in HEAD "$COMPOSED" "$COMPOSED-before" refs/tags/base; do
 		g update-ref "$ref" "$NEW_BASE"
