@@ -86,6 +86,15 @@ resolve() (
 	done
 )
 try resolve
+git -C "$LINUX" -c user.name=x -c user.email=x commit -q --allow-empty -m 'mm: Meanwhile'
+run refresh.sh
+point "a commit that was made meanwhile is not lost" bad "new commits since the rebase"
+git -C "$LINUX" reset -q --soft HEAD~1
+cp "$DIR/repo/include/linux/new.h" "$DIR/new.h"
+echo meanwhile >>"$DIR/repo/include/linux/new.h"
+run refresh.sh
+point "nor an edit in the repository" bad "the series changed since the rebase"
+cp "$DIR/new.h" "$DIR/repo/include/linux/new.h"
 run refresh.sh
 point "when it is resolved, the patches are written" good "wrote patches/0001-first.patch"
 run tree.sh --strict
@@ -101,6 +110,19 @@ mkdir -p "$LINUX/lib"
 echo 'made' >"$LINUX/lib/made.c"
 run refresh.sh
 point "a file that git does not know is told" good "lib/made.c is new" "git add"
+git -C "$LINUX" add lib/made.c
+rm -rf "$DIR/repo/lib"
+touch "$DIR/repo/lib"
+PATCH=0002-second.patch run refresh.sh
+point "when it cannot be written, that is an error" bad lib
+rm "$DIR/repo/lib"
+run refresh.sh
+point "and the next run finishes it" good "finishing" "wrote lib/made.c"
+rm -r "$DIR/repo/lib"
+cp "$DIR/kept"/* "$P/"
+run tree.sh
+mkdir -p "$LINUX/lib"
+echo 'made' >"$LINUX/lib/made.c"
 git -C "$LINUX" add lib/made.c
 PATCH=0002-second.patch run refresh.sh
 point "one that it does goes into the repository" cmp "$LINUX/lib/made.c" "$DIR/repo/lib/made.c"
